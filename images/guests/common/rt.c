@@ -5,7 +5,7 @@ extern uint32_t _data_load[], _data_start[], _data_end[], _bss_start[], _bss_end
 void default_handler(void)
 {
     for (;;)
-        __asm volatile("nop");
+        __asm volatile("wfi");
 }
 
 void reset_handler(void)

@@ -11,7 +11,7 @@
 
 /* Fills .data and .bss, then calls main(); every vector table's reset entry. */
 void reset_handler(void);
-/* Any exception nobody handles: stays there, so that it can be seen in a debugger. */
+/* Any exception nobody handles: sleeps there, so that it can be seen in a debugger. */
 void default_handler(void);
 int main(void);
 
