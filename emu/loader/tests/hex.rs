@@ -1,0 +1,124 @@
+//! Intel HEX files, good and bad.
+
+mod common;
+
+use common::{EOF, record};
+use emu_loader::{HexProblem, Image, LoadError, load};
+use ihex::ReaderError;
+
+fn parse(parts: &[String]) -> Result<Image, LoadError> {
+    load((parts.concat() + EOF).as_bytes(), None)
+}
+
+fn segments(image: &Image) -> Vec<(u64, &[u8])> {
+    image.segments.iter().map(|s| (s.addr, s.data.as_slice())).collect()
+}
+
+fn problem(text: &str) -> (usize, HexProblem) {
+    match load(text.as_bytes(), None) {
+        Err(LoadError::Hex { line, problem }) => (line, problem),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn records_join_and_gaps_part() {
+    let image = parse(&[record(0, 0x10, &[1, 2]), record(0, 0x12, &[3]), record(0, 0x20, &[4])]).unwrap();
+    assert_eq!(segments(&image), [(0x10, &[1, 2, 3][..]), (0x20, &[4][..])]);
+}
+
+#[test]
+fn records_in_any_order() {
+    let image = parse(&[record(0, 0x12, &[3]), record(0, 0x20, &[4]), record(0, 0x10, &[1, 2])]).unwrap();
+    assert_eq!(segments(&image), [(0x10, &[1, 2, 3][..]), (0x20, &[4][..])]);
+}
+
+#[test]
+fn linear_base_is_the_upper_half() {
+    let image = parse(&[
+        record(4, 0, &[0x10, 0x00]),
+        record(0, 0x1014, &[0xff]),
+        record(4, 0, &[0, 1]),
+        record(0, 0xffff, &[1, 2]),
+    ]);
+    assert_eq!(segments(&image.unwrap()), [(0x1_ffff, &[1, 2][..]), (0x1000_1014, &[0xff][..])]);
+}
+
+#[test]
+fn segment_base_wraps_within_its_64_kib() {
+    let image = parse(&[record(2, 0, &[0x12, 0x34]), record(0, 0xfffe, &[1, 2, 3, 4])]).unwrap();
+    assert_eq!(segments(&image), [(0x12340, &[3, 4][..]), (0x2233e, &[1, 2][..])]);
+}
+
+#[test]
+fn start_records_give_the_entry() {
+    let data = record(0, 0, &[1]);
+    assert_eq!(parse(&[data.clone(), record(5, 0, &[0, 1, 0x80, 0xc1])]).unwrap().entry, Some(0x180c1));
+    assert_eq!(parse(&[data.clone(), record(3, 0, &[0x12, 0x34, 0, 5])]).unwrap().entry, Some(0x12345));
+    assert_eq!(parse(&[data]).unwrap().entry, None);
+}
+
+#[test]
+fn line_ends_blank_lines_and_lower_case() {
+    let text = format!("\u{feff}\r\n\n  {}\r\n\r\n{}", record(0, 0xab, &[0xcd]).trim(), EOF.trim());
+    let image = load(text.to_lowercase().as_bytes(), None).unwrap();
+    assert_eq!(segments(&image), [(0xab, &[0xcd][..])]);
+}
+
+#[test]
+fn bad_checksum_names_the_line_and_the_right_one() {
+    let good = record(0, 0, &[1, 2, 3]);
+    let text = good.clone() + &good.replace("F7", "F8") + EOF;
+    assert!(text.contains(":03000000010203F8"), "{text}");
+    let (line, what) = problem(&text.replacen(&good, &record(0, 16, &[1]), 1));
+    assert_eq!((line, &what), (2, &HexProblem::Checksum { found: 0xf8, computed: 0xf7 }));
+    assert_eq!(what.to_string(), "checksum is F8, should be F7");
+}
+
+#[test]
+fn missing_and_early_end() {
+    let data = record(0, 0, &[1]);
+    assert_eq!(problem(&data), (1, HexProblem::MissingEof));
+    assert_eq!(problem(&format!("{data}{EOF}{data}")), (3, HexProblem::AfterEof));
+    assert_eq!(load(EOF.as_bytes(), None), Err(LoadError::NothingToLoad));
+}
+
+#[test]
+fn overlap_names_both_lines() {
+    let text = record(0, 0x100, &[1; 16]) + &record(0, 0x200, &[1; 4]) + &record(0, 0x10f, &[2]) + EOF;
+    assert_eq!(problem(&text), (3, HexProblem::Overlap { addr: 0x10f, earlier: 1 }));
+    let text = record(0, 0x10f, &[2]) + &record(0, 0x100, &[1; 16]) + EOF;
+    assert_eq!(problem(&text), (2, HexProblem::Overlap { addr: 0x10f, earlier: 1 }));
+}
+
+#[test]
+fn data_past_the_end_of_the_address_space() {
+    let top = record(4, 0, &[0xff, 0xff]);
+    assert_eq!(parse(&[top.clone(), record(0, 0xfffe, &[1, 2])]).unwrap().segments[0].end(), 1 << 32);
+    assert_eq!(problem(&(top + &record(0, 0xfffe, &[1, 2, 3]) + EOF)), (2, HexProblem::PastEnd));
+}
+
+#[test]
+fn malformed_lines() {
+    let malformed =
+        |text: &str, error| assert_eq!(problem(text), (1, HexProblem::Malformed(error)), "{text}");
+    malformed(":0", ReaderError::RecordTooShort);
+    malformed(":00000001F", ReaderError::RecordTooShort);
+    malformed(":00000001FFF", ReaderError::RecordNotEvenLength);
+    malformed(":0000zz01FF", ReaderError::ContainsInvalidCharacters);
+    malformed(":0000\u{e9}01FF", ReaderError::ContainsInvalidCharacters);
+    malformed(":02000000FFFF", ReaderError::PayloadLengthMismatch);
+    malformed(&record(4, 0, &[1]), ReaderError::InvalidLengthForType);
+    malformed(&format!(":{}", "0".repeat(600)), ReaderError::RecordTooLong);
+    assert_eq!(problem(&record(0x0a, 0, &[0x99, 0])), (1, HexProblem::RecordType(0x0a)));
+    let garbage = format!("{}hello\n{EOF}", record(0, 0, &[1]));
+    assert_eq!(problem(&garbage), (2, HexProblem::Malformed(ReaderError::MissingStartCode)));
+}
+
+#[test]
+fn bytes_that_are_not_text() {
+    assert_eq!(
+        load(b":00\xff\xfe", None).unwrap_err().to_string().split(':').next(),
+        Some("Intel HEX line 1")
+    );
+}
