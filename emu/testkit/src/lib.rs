@@ -1,1 +1,43 @@
-//! emu-testkit
+//! A bench for one device, without CPU or machine, and the conformance suite every device passes.
+#![warn(missing_docs)]
+
+pub mod bench;
+#[doc(hidden)]
+pub mod suite;
+
+pub use bench::Bench;
+
+/// The suite every device passes: no panic under a hostile guest, saved state comes back, fork and load run like the
+/// original, slicing time anywhere changes nothing, reset values are the table's.
+///
+/// `emu_testkit::conformance!(name, expression that makes the device);`
+#[macro_export]
+macro_rules! conformance {
+    ($name:ident, $dev:expr) => {
+        #[cfg(test)]
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+            #[test]
+            fn survives_a_hostile_guest() {
+                $crate::suite::survives_a_hostile_guest(|| $dev);
+            }
+            #[test]
+            fn saved_state_comes_back() {
+                $crate::suite::saved_state_comes_back(|| $dev);
+            }
+            #[test]
+            fn copies_run_like_the_original() {
+                $crate::suite::copies_run_like_the_original(|| $dev);
+            }
+            #[test]
+            fn slicing_time_changes_nothing() {
+                $crate::suite::slicing_time_changes_nothing(|| $dev);
+            }
+            #[test]
+            fn broken_saves_are_refused() {
+                $crate::suite::broken_saves_are_refused(|| $dev);
+            }
+        }
+    };
+}

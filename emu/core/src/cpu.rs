@@ -1,0 +1,96 @@
+//! What a machine wants of a CPU. The front ends (`emu-arm`, ...) implement it on top of `emu-engine`.
+
+use crate::{bus::Bus, events::Tag, save::LoadError};
+
+/// A slice of a CPU's life.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Run {
+    /// The cycle at which the next instruction starts.
+    pub cycle: u64,
+    /// No instruction starts at or after this cycle.
+    pub until: u64,
+    /// Execute one instruction only.
+    pub step: bool,
+    /// Do not stop at a breakpoint on the first instruction.
+    pub resume: bool,
+}
+
+/// Why a CPU stopped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CpuExit {
+    /// `until` is reached, `step` is done, or the fabric wants attention.
+    Ran,
+    /// It waits for an interrupt or event.
+    Sleep,
+    /// A breakpoint is at the next instruction.
+    Break,
+    /// It waits for the host at a semihosting call; the program counter is at the call.
+    Semihost,
+    /// It can do nothing any more until a reset.
+    Lockup,
+}
+
+/// One register as a debugger sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RegDesc {
+    /// Name in the target description.
+    pub name: &'static str,
+    /// Size in bits.
+    pub bits: u32,
+}
+
+/// What a debugger needs to know of an architecture. Register numbers are positions in `regs`.
+#[derive(Debug)]
+pub struct Arch {
+    /// For messages, `ARMv7E-M` for instance.
+    pub name: &'static str,
+    /// gdb's target description.
+    pub target_xml: &'static str,
+    /// Registers in the order of the description.
+    pub regs: &'static [RegDesc],
+    /// Number of the program counter.
+    pub pc: usize,
+    /// Number of the stack pointer.
+    pub sp: usize,
+    /// The numbers of the semihosting operation and parameter registers.
+    pub semihost: (usize, usize),
+}
+
+/// A CPU core with its private peripherals (interrupt controller, system timer).
+pub trait Cpu: Send + Sync {
+    /// Back to the reset state; reads the vectors.
+    fn reset(&mut self, bus: &mut Bus);
+    /// Runs; returns the cycle at which the next instruction would start, and why it stopped.
+    fn run(&mut self, bus: &mut Bus, run: Run) -> (u64, CpuExit);
+    /// An event scheduled under [`DevId::cpu`](crate::device::DevId::cpu) is due.
+    fn event(&mut self, tag: Tag, bus: &mut Bus);
+    /// Takes the interrupt lines that changed from the fabric; says whether a sleeping core wakes.
+    fn sync(&mut self, bus: &mut Bus) -> bool;
+    /// A copy.
+    fn fork(&self) -> Box<dyn Cpu>;
+    /// Canonical state, without caches.
+    fn save(&self) -> Vec<u8>;
+    /// Restores [`Cpu::save`]'s bytes.
+    fn load(&mut self, bytes: &[u8]) -> Result<(), LoadError>;
+    /// Name of the core, `cortex-m0` for instance.
+    fn kind(&self) -> &'static str;
+    /// For debuggers.
+    fn arch(&self) -> &'static Arch;
+    /// A register by number.
+    fn reg(&self, n: usize) -> u64;
+    /// Sets a register by number; `false` if it cannot be set.
+    fn set_reg(&mut self, n: usize, v: u64) -> bool;
+    /// Address of the next instruction.
+    fn pc(&self) -> u64;
+    /// Instructions retired since power-on.
+    fn retired(&self) -> u64;
+    /// Reads memory as a debugger sees it (the core's private registers included), without side effects where the
+    /// hardware allows. Returns how many bytes could be read.
+    fn debug_read(&mut self, bus: &mut Bus, addr: u64, out: &mut [u8]) -> usize;
+    /// Writes memory for a debugger.
+    fn debug_write(&mut self, bus: &mut Bus, addr: u64, bytes: &[u8]) -> usize;
+    /// The semihosting call at which the core waits is done: result in the result register, on behind the call.
+    fn semihost_done(&mut self, result: u64);
+    /// What this core model leaves out.
+    fn not_modelled(&self) -> &'static [&'static str];
+}

@@ -1,0 +1,463 @@
+//! One machine: CPUs, bus, time.
+//!
+//! The order of things, which slicing a run anywhere does not change: an event due at `t` happens before any
+//! instruction whose start edge is at or after `t`; `run_until(t)` executes the instructions that start before `t`
+//! and the events due up to and including `t`; deliveries at `t` come after those.
+
+use crate::{
+    bus::Bus,
+    cpu::{Cpu, CpuExit, Run},
+    device::{Console, DevId, Outgoing, Pin, Port, ResetKind, View},
+    diag::ErrorLog,
+    events::EventQueue,
+    link::Msg,
+    memory::{RegionKind, SavedMemory},
+    rng::Rng,
+    save::{self, LoadError},
+    time::{Clock, Time},
+};
+use serde::{Deserialize, Serialize};
+
+/// Why a machine stopped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Exit {
+    /// The wanted time is reached.
+    Reached,
+    /// CPU `n` stands at a breakpoint.
+    Break(usize),
+    /// CPU `n` hit a watchpoint: address, and whether it wrote.
+    Watch(usize, u64, bool),
+    /// CPU `n` has done its step.
+    Stepped(usize),
+    /// CPU `n` waits at a semihosting call.
+    Semihost(usize),
+    /// CPU `n` locked up at this address.
+    Lockup(usize, u64),
+}
+
+/// What a port that leaves the machine is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PortKind {
+    /// A serial line.
+    Serial,
+    /// A radio's antenna.
+    Radio,
+    /// Semihosting text.
+    Semihost,
+}
+
+/// A port that leaves the machine.
+#[derive(Clone, Debug)]
+pub struct ExternalPort {
+    /// Name in the board file.
+    pub name: String,
+    /// The device.
+    pub dev: DevId,
+    /// Its port.
+    pub port: Port,
+    /// What it is.
+    pub kind: PortKind,
+}
+
+struct CpuSlot {
+    cpu: Box<dyn Cpu>,
+    clock: Clock,
+    /// Start of the next instruction.
+    cycle: u64,
+    asleep: bool,
+    locked: bool,
+}
+
+/// One emulated machine.
+pub struct Machine {
+    /// Name of the board.
+    pub name: String,
+    /// Memory and devices.
+    pub bus: Bus,
+    /// Ports that lead outside.
+    pub ports: Vec<ExternalPort>,
+    cpus: Vec<CpuSlot>,
+    now: Time,
+    resume: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CpuState {
+    kind: String,
+    cycle: u64,
+    asleep: bool,
+    locked: bool,
+    bytes: Vec<u8>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DeviceState {
+    name: String,
+    kind: String,
+    version: u16,
+    bytes: Vec<u8>,
+}
+
+/// Everything but memory and messages on their way out.
+#[derive(Serialize, Deserialize)]
+struct State {
+    machine: String,
+    now: Time,
+    cpus: Vec<CpuState>,
+    devices: Vec<DeviceState>,
+    levels: Vec<Vec<bool>>,
+    events: EventQueue,
+    errors: ErrorLog,
+    consoles: Vec<Console>,
+    rng: Rng,
+    stalled_until: Time,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    state: State,
+    outbox: Vec<Outgoing>,
+    memory: SavedMemory,
+}
+
+impl Machine {
+    /// A machine without CPUs.
+    pub fn new(name: &str, bus: Bus) -> Machine {
+        Machine { name: name.to_string(), bus, ports: vec![], cpus: vec![], now: Time::ZERO, resume: false }
+    }
+
+    /// Adds a CPU with its clock.
+    pub fn add_cpu(&mut self, cpu: Box<dyn Cpu>, clock: Clock) {
+        self.cpus.push(CpuSlot { cpu, clock, cycle: 0, asleep: false, locked: false });
+    }
+
+    /// Switches the power on: RAM is empty, randomness is `seed`'s, every device and CPU starts.
+    pub fn power_on(&mut self, seed: u64) {
+        self.bus.fabric.rng = Rng::new(seed);
+        self.reset(ResetKind::PowerOn);
+    }
+
+    /// Resets devices, then CPUs. After [`ResetKind::PowerOn`] RAM is lost.
+    pub fn reset(&mut self, kind: ResetKind) {
+        if kind == ResetKind::PowerOn {
+            let ram = self.bus.fabric.mem.regions().iter().filter(|r| r.kind == RegionKind::Ram);
+            for name in ram.map(|r| r.name.clone()).collect::<Vec<_>>() {
+                self.bus.fabric.mem.clear_region(&name);
+            }
+        }
+        self.bus.fabric.reset_request = None;
+        self.bus.fabric.stalled_until = Time::ZERO;
+        self.bus.fabric.set_now(self.now);
+        self.bus.reset_devices(kind);
+        let now = self.now;
+        for (i, s) in self.cpus.iter_mut().enumerate() {
+            self.bus.fabric.events.cancel_all(DevId::cpu(i as u16));
+            (s.asleep, s.locked) = (false, false);
+            s.cycle = s.cycle.max(s.clock.first_tick_at(now));
+            self.bus.fabric.set_clock(s.clock);
+            self.bus.fabric.set_now(now);
+            s.cpu.sync(&mut self.bus);
+            s.cpu.reset(&mut self.bus);
+        }
+    }
+
+    /// Virtual time up to which this machine has run.
+    pub fn now(&self) -> Time {
+        self.now
+    }
+    /// Number of CPUs.
+    pub fn cpu_count(&self) -> usize {
+        self.cpus.len()
+    }
+    /// CPU `n`.
+    pub fn cpu(&self, n: usize) -> &dyn Cpu {
+        &*self.cpus[n].cpu
+    }
+    /// CPU `n` and the bus, for debuggers.
+    pub fn cpu_mut(&mut self, n: usize) -> (&mut dyn Cpu, &mut Bus) {
+        self.bus.fabric.set_now(self.now);
+        (&mut *self.cpus[n].cpu, &mut self.bus)
+    }
+    /// CPU `n` waits for an interrupt.
+    pub fn asleep(&self, n: usize) -> bool {
+        self.cpus[n].asleep
+    }
+    /// Instructions retired by all CPUs.
+    pub fn retired(&self) -> u64 {
+        self.cpus.iter().map(|s| s.cpu.retired()).sum()
+    }
+
+    /// When CPU `s` starts its next instruction.
+    fn next_start(s: &CpuSlot, stalled_until: Time) -> Time {
+        if s.asleep || s.locked { Time::MAX } else { s.clock.edge(s.cycle).max(stalled_until) }
+    }
+
+    /// The CPU that is next, and when.
+    fn next_cpu(&self) -> (usize, Time) {
+        let stall = self.bus.fabric.stalled_until;
+        let starts = self.cpus.iter().enumerate().map(|(i, s)| (Self::next_start(s, stall), i));
+        starts.min().map_or((0, Time::MAX), |(t, i)| (i, t))
+    }
+
+    /// When this machine next does something by itself.
+    pub fn next_activity(&self) -> Time {
+        self.next_cpu().1.min(self.bus.fabric.events.next_time()).max(self.now)
+    }
+
+    /// The earliest time at which a message of this machine can leave it.
+    pub fn promise(&self) -> Time {
+        self.next_activity() + self.bus.lookahead()
+    }
+
+    /// Runs up to `end` or a stop. A stop is exact; call again to go on.
+    pub fn run_until(&mut self, end: Time) -> Exit {
+        self.run(end, false)
+    }
+
+    /// Executes one instruction of whichever CPU is next (waiting for it up to `end`).
+    pub fn step(&mut self, end: Time) -> Exit {
+        self.run(end, true)
+    }
+
+    fn run(&mut self, end: Time, step: bool) -> Exit {
+        loop {
+            let (n, start) = self.next_cpu();
+            let due = self.bus.fabric.events.next_time();
+            if due <= start.min(end) {
+                if let Some(e) = self.bus.fabric.events.pop_due(due) {
+                    self.dispatch(e);
+                }
+                continue;
+            }
+            if start >= end {
+                self.now = self.now.max(end);
+                return Exit::Reached;
+            }
+            if let Some(exit) = self.run_cpu(n, start, due.min(end), step) {
+                return exit;
+            }
+        }
+    }
+
+    fn dispatch(&mut self, e: crate::events::Event) {
+        self.now = self.now.max(e.at);
+        self.bus.fabric.set_now(e.at);
+        self.bus.fabric.pc = None;
+        match e.dev.as_cpu() {
+            Some(n) => {
+                let s = &mut self.cpus[usize::from(n)];
+                self.bus.fabric.set_clock(s.clock);
+                s.cpu.event(e.tag, &mut self.bus);
+            }
+            None => self.bus.dispatch(e),
+        }
+        self.after_stimulus(e.at);
+    }
+
+    /// Resets and wake-ups that an event or a delivery at `at` brought about.
+    fn after_stimulus(&mut self, at: Time) {
+        if let Some(kind) = self.bus.fabric.reset_request.take() {
+            return self.reset(kind);
+        }
+        for s in &mut self.cpus {
+            if s.cpu.sync(&mut self.bus) && s.asleep {
+                s.asleep = false;
+                s.cycle = s.cycle.max(s.clock.first_tick_at(at));
+            }
+        }
+    }
+
+    /// Runs CPU `n` from `start` to before `stop`.
+    fn run_cpu(&mut self, n: usize, start: Time, stop: Time, step: bool) -> Option<Exit> {
+        // With several CPUs each runs until another one's turn, in strict order of time and number.
+        let stall = self.bus.fabric.stalled_until;
+        let others = self.cpus.iter().enumerate().filter(|(i, _)| *i != n);
+        let other =
+            others.map(|(i, s)| Self::next_start(s, stall) + u64::from(i > n)).min().unwrap_or(Time::MAX);
+        let s = &mut self.cpus[n];
+        let cycle = s.cycle.max(s.clock.first_tick_at(start));
+        let until = s.clock.first_tick_at(stop.min(other)).max(cycle + 1);
+        let f = &mut self.bus.fabric;
+        f.deadline = stop;
+        f.attention = false;
+        f.set_clock(s.clock);
+        let run = Run { cycle, until, step, resume: std::mem::take(&mut self.resume) };
+        let (cycle, exit) = s.cpu.run(&mut self.bus, run);
+        s.cycle = cycle;
+        let f = &mut self.bus.fabric;
+        f.pc = None;
+        f.deadline = Time::MAX;
+        let at = s.clock.edge(cycle);
+        f.set_now(at);
+        self.now = self.now.max(at.min(stop));
+        if let Some(kind) = f.reset_request.take() {
+            self.reset_after_insn(at, kind);
+            return None;
+        }
+        self.exit_of(n, exit, step)
+    }
+
+    fn reset_after_insn(&mut self, at: Time, kind: ResetKind) {
+        let now = self.now;
+        self.now = now.max(at);
+        self.reset(kind);
+        self.now = now;
+    }
+
+    fn exit_of(&mut self, n: usize, exit: CpuExit, step: bool) -> Option<Exit> {
+        let s = &mut self.cpus[n];
+        match exit {
+            CpuExit::Sleep => s.asleep = true,
+            CpuExit::Lockup => {
+                s.locked = true;
+                return Some(Exit::Lockup(n, s.cpu.pc()));
+            }
+            CpuExit::Break => {
+                self.resume = true;
+                return Some(Exit::Break(n));
+            }
+            CpuExit::Semihost => return Some(Exit::Semihost(n)),
+            CpuExit::Ran => {}
+        }
+        if let Some((addr, write)) = self.bus.fabric.mem.watch_hit.take() {
+            return Some(Exit::Watch(n, addr, write));
+        }
+        step.then_some(Exit::Stepped(n))
+    }
+
+    /// The next instruction runs even if a breakpoint is on it.
+    pub fn resume_over_breakpoint(&mut self) {
+        self.resume = true;
+    }
+
+    /// Hands a message to a device at the present time.
+    pub fn deliver(&mut self, dev: DevId, port: Port, msg: Msg) {
+        self.stimulate(dev, |d, cx| d.recv(port, msg, cx));
+    }
+
+    /// Sets an input pin of a device at the present time.
+    pub fn set_pin(&mut self, dev: DevId, pin: Pin, level: bool) {
+        self.stimulate(dev, |d, cx| d.wire_in(pin, level, cx));
+    }
+
+    /// Sets a device's named input; `false` if there is no such device or input.
+    pub fn input(&mut self, device: &str, name: &str, value: i64) -> bool {
+        let Some(dev) = self.bus.device_by_name(device) else { return false };
+        self.stimulate(dev, |d, cx| d.input(name, value, cx)).unwrap_or(false)
+    }
+
+    fn stimulate<T>(
+        &mut self,
+        dev: DevId,
+        act: impl FnOnce(&mut dyn crate::device::Peripheral, &mut crate::device::Cx) -> T,
+    ) -> Option<T> {
+        self.bus.fabric.set_now(self.now);
+        self.bus.fabric.pc = None;
+        let r = self.bus.with_device(dev, act);
+        self.after_stimulus(self.now);
+        r
+    }
+
+    /// What a device shows a person.
+    pub fn view(&self, device: &str) -> Option<View> {
+        let dev = self.bus.device_by_name(device)?;
+        self.bus.device(dev)?.view(self.now)
+    }
+
+    /// Messages that left since the last call, in order.
+    pub fn take_outbox(&mut self) -> Vec<Outgoing> {
+        std::mem::take(&mut self.bus.fabric.outbox)
+    }
+
+    // ---- snapshot ----
+
+    /// A copy that goes its own way from here; memory pages are shared until written.
+    pub fn fork(&mut self) -> Machine {
+        Machine {
+            name: self.name.clone(),
+            bus: self.bus.fork(),
+            ports: self.ports.clone(),
+            cpus: self.cpus.iter().map(|s| CpuSlot { cpu: s.cpu.fork(), ..*s }).collect(),
+            now: self.now,
+            resume: self.resume,
+        }
+    }
+
+    fn state(&self) -> State {
+        let f = &self.bus.fabric;
+        let cpu = |s: &CpuSlot| CpuState {
+            kind: s.cpu.kind().into(),
+            cycle: s.cycle,
+            asleep: s.asleep,
+            locked: s.locked,
+            bytes: s.cpu.save(),
+        };
+        let device = |d: &crate::bus::DevSlot| DeviceState {
+            name: d.name.clone(),
+            kind: d.dev.kind().into(),
+            version: d.dev.version(),
+            bytes: d.dev.save(),
+        };
+        State {
+            machine: self.name.clone(),
+            now: self.now,
+            cpus: self.cpus.iter().map(cpu).collect(),
+            devices: self.bus.devs.iter().map(device).collect(),
+            levels: f.levels(),
+            events: f.events.clone(),
+            errors: f.errors.clone(),
+            consoles: f.consoles.clone(),
+            rng: f.rng.clone(),
+            stalled_until: f.stalled_until,
+        }
+    }
+
+    /// The whole state as bytes.
+    pub fn save(&self) -> Vec<u8> {
+        let f = &self.bus.fabric;
+        save::to_bytes(&Saved { state: self.state(), outbox: f.outbox.clone(), memory: f.mem.save() })
+    }
+
+    /// Restores [`Machine::save`]'s bytes into a machine of the same board. On an error nothing is changed but
+    /// possibly single devices: throw the machine away.
+    pub fn load(&mut self, bytes: &[u8]) -> Result<(), LoadError> {
+        let saved: Saved = save::from_bytes(bytes)?;
+        let state = saved.state;
+        if state.machine != self.name
+            || state.cpus.len() != self.cpus.len()
+            || state.devices.len() != self.bus.devs.len()
+        {
+            return Err(LoadError::Mismatch(format!("{} is not {}", state.machine, self.name)));
+        }
+        self.bus.fabric.mem.load(&saved.memory)?;
+        for (slot, s) in self.cpus.iter_mut().zip(&state.cpus) {
+            if s.kind != slot.cpu.kind() {
+                return Err(LoadError::Mismatch(format!("cpu {} is not {}", s.kind, slot.cpu.kind())));
+            }
+            slot.cpu.load(&s.bytes)?;
+            (slot.cycle, slot.asleep, slot.locked) = (s.cycle, s.asleep, s.locked);
+        }
+        for (slot, s) in self.bus.devs.iter_mut().zip(&state.devices) {
+            if (&s.name, &s.kind[..], s.version) != (&slot.name, slot.dev.kind(), slot.dev.version()) {
+                return Err(LoadError::Mismatch(format!(
+                    "device {} ({} version {})",
+                    s.name, s.kind, s.version
+                )));
+            }
+            slot.dev.load(&s.bytes)?;
+        }
+        let f = &mut self.bus.fabric;
+        f.set_levels(&state.levels)?;
+        (f.events, f.errors, f.consoles, f.rng) = (state.events, state.errors, state.consoles, state.rng);
+        (f.stalled_until, f.outbox) = (state.stalled_until, saved.outbox);
+        self.now = state.now;
+        Ok(())
+    }
+
+    /// Digest of the state at the present time.
+    pub fn digest(&mut self) -> u128 {
+        let mut bytes = save::to_bytes(&self.state());
+        bytes.extend(self.bus.fabric.mem.digest().to_le_bytes());
+        save::digest(&bytes)
+    }
+}

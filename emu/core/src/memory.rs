@@ -1,0 +1,653 @@
+//! Memory in 4 KiB pages that are shared until written.
+//!
+//! Every writer (CPU, DMA, gdb, loader) comes through here. Naturally aligned accesses to ordinary pages go through
+//! a small translation cache; first writes, pages that hold decoded code, watched pages and pages an MPU splits are
+//! never in it and take the slow path. One mechanism so serves copy-on-write, digest, code invalidation, protection
+//! and watchpoints.
+//!
+//! Architecture Invariant: the translation cache is not state. It is dropped by `fork`, `load` and `digest`.
+
+use crate::{device::DevId, save::LoadError};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
+use xxhash_rust::xxh3::xxh3_128;
+
+/// Bytes in a page.
+pub const PAGE: usize = 4096;
+const PAGE_BITS: u32 = 12;
+const CACHE: usize = 64;
+const NO_TAG: u64 = u64::MAX;
+
+/// What a CPU may do to a region.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum RegionKind {
+    /// Read and write.
+    Ram,
+    /// Read only. With a `writer`, CPU writes go to that device (a flash controller).
+    Rom,
+}
+
+/// A stretch of memory.
+#[derive(Clone, Debug)]
+pub struct Region {
+    /// Name in the board file.
+    pub name: String,
+    /// First physical address, page aligned.
+    pub base: u64,
+    /// Size in bytes.
+    pub size: u64,
+    /// RAM or ROM.
+    pub kind: RegionKind,
+    /// Who takes CPU writes to a ROM.
+    pub writer: Option<DevId>,
+    first_slot: u32,
+}
+
+/// Data of a page with its cached hash.
+#[derive(Clone)]
+struct PageBox {
+    data: [u8; PAGE],
+    hash: OnceLock<u128>,
+}
+
+impl PageBox {
+    fn hash(&self) -> u128 {
+        *self.hash.get_or_init(|| if self.data == [0; PAGE] { 0 } else { xxh3_128(&self.data).max(1) })
+    }
+}
+
+#[derive(Clone)]
+enum Page {
+    Shared(Arc<PageBox>),
+    Owned(Box<PageBox>),
+}
+
+impl Page {
+    fn get(&self) -> &PageBox {
+        match self {
+            Page::Shared(p) => p,
+            Page::Owned(p) => p,
+        }
+    }
+}
+
+fn zero_page() -> Page {
+    static ZERO: OnceLock<Arc<PageBox>> = OnceLock::new();
+    let zero = ZERO.get_or_init(|| Arc::new(PageBox { data: [0; PAGE], hash: OnceLock::new() }));
+    Page::Shared(Arc::clone(zero))
+}
+
+const CODE: u8 = 1;
+const WATCHED: u8 = 2;
+
+#[derive(Clone, Copy)]
+struct Entry {
+    read: u64,
+    write: u64,
+    slot: u32,
+}
+const EMPTY: Entry = Entry { read: NO_TAG, write: NO_TAG, slot: 0 };
+
+/// A watchpoint: a debugger's wish, not part of the state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Watch {
+    /// First address.
+    pub addr: u64,
+    /// Bytes.
+    pub len: u64,
+    /// Stop on reads.
+    pub read: bool,
+    /// Stop on writes.
+    pub write: bool,
+}
+
+/// Where an address lies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Place {
+    region: usize,
+    slot: u32,
+    /// The whole page lies in the region.
+    whole: bool,
+}
+
+/// All memory of one machine.
+pub struct Memory {
+    regions: Vec<Region>,
+    /// `(base, end, target base)`, sorted: the same memory seen again elsewhere.
+    aliases: Vec<(u64, u64, u64)>,
+    pages: Vec<Page>,
+    flags: Vec<u8>,
+    cache: Box<[Entry; CACHE]>,
+    code_epochs: BTreeMap<u32, u64>,
+    code_epoch: u64,
+    watches: Vec<Watch>,
+    /// A watchpoint was hit: address and whether it was a write.
+    pub watch_hit: Option<(u64, bool)>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Memory {
+            regions: vec![],
+            aliases: vec![],
+            pages: vec![],
+            flags: vec![],
+            cache: Box::new([EMPTY; CACHE]),
+            code_epochs: BTreeMap::new(),
+            code_epoch: 0,
+            watches: vec![],
+            watch_hit: None,
+        }
+    }
+}
+
+fn read_le(data: &[u8; PAGE], off: usize, size: usize) -> u64 {
+    let mut b = [0; 8];
+    b[..size].copy_from_slice(&data[off..off + size]);
+    u64::from_le_bytes(b)
+}
+
+macro_rules! fast_access {
+    ($read:ident, $write:ident, $t:ty, $mask:expr) => {
+        /// Naturally aligned read through the cache; `None` sends the caller to the slow path.
+        #[inline(always)]
+        pub fn $read(&self, addr: u64) -> Option<$t> {
+            const SIZE: usize = size_of::<$t>();
+            let e = &self.cache[(addr >> PAGE_BITS) as usize & (CACHE - 1)];
+            if e.read != addr >> PAGE_BITS || addr & (SIZE as u64 - 1) != 0 {
+                return None;
+            }
+            let off = addr as usize & $mask;
+            let data = &self.pages.get(e.slot as usize)?.get().data;
+            Some(<$t>::from_le_bytes(data[off..off + SIZE].try_into().ok()?))
+        }
+        /// Naturally aligned write through the cache; `false` sends the caller to the slow path.
+        #[inline(always)]
+        pub fn $write(&mut self, addr: u64, v: $t) -> bool {
+            const SIZE: usize = size_of::<$t>();
+            let e = &self.cache[(addr >> PAGE_BITS) as usize & (CACHE - 1)];
+            if e.write != addr >> PAGE_BITS || addr & (SIZE as u64 - 1) != 0 {
+                return false;
+            }
+            let off = addr as usize & $mask;
+            let Some(Page::Owned(p)) = self.pages.get_mut(e.slot as usize) else { return false };
+            p.data[off..off + SIZE].copy_from_slice(&v.to_le_bytes());
+            true
+        }
+    };
+}
+
+impl Memory {
+    fast_access!(read8, write8, u8, 0xfff);
+    fast_access!(read16, write16, u16, 0xffe);
+    fast_access!(read32, write32, u32, 0xffc);
+    fast_access!(read64, write64, u64, 0xff8);
+
+    /// Adds a region. `base` must be page aligned and the range free: the board loader has checked both.
+    pub fn add_region(&mut self, name: &str, base: u64, size: u64, kind: RegionKind) {
+        assert!(base.is_multiple_of(PAGE as u64) && size > 0, "unaligned memory region {name}");
+        let first_slot = self.pages.len() as u32;
+        let count = size.div_ceil(PAGE as u64) as usize;
+        self.pages.resize_with(self.pages.len() + count, zero_page);
+        self.flags.resize(self.pages.len(), 0);
+        let region = Region { name: name.to_string(), base, size, kind, writer: None, first_slot };
+        let i = self.regions.partition_point(|r| r.base < base);
+        self.regions.insert(i, region);
+        self.flush();
+    }
+
+    /// Makes `base..base + size` show the memory at `target`.
+    pub fn add_alias(&mut self, base: u64, size: u64, target: u64) {
+        let i = self.aliases.partition_point(|a| a.0 < base);
+        self.aliases.insert(i, (base, base + size, target));
+        self.flush();
+    }
+
+    /// CPU writes to the ROM `name` go to `dev`.
+    pub fn set_writer(&mut self, name: &str, dev: DevId) -> bool {
+        let found = self.regions.iter_mut().find(|r| r.name == name);
+        found.map(|r| r.writer = Some(dev)).is_some()
+    }
+
+    /// All regions by address.
+    pub fn regions(&self) -> &[Region] {
+        &self.regions
+    }
+
+    /// The address an alias stands for.
+    fn resolve(&self, addr: u64) -> u64 {
+        let i = self.aliases.partition_point(|a| a.0 <= addr);
+        match i.checked_sub(1).map(|i| self.aliases[i]) {
+            Some((base, end, target)) if addr < end => target + (addr - base),
+            _ => addr,
+        }
+    }
+
+    fn place(&self, addr: u64) -> Option<Place> {
+        let addr = self.resolve(addr);
+        let i = self.regions.partition_point(|r| r.base <= addr).checked_sub(1)?;
+        let (r, off) = (&self.regions[i], addr - self.regions[i].base);
+        if off >= r.size {
+            return None;
+        }
+        let page = off >> PAGE_BITS;
+        let whole = (page + 1) << PAGE_BITS <= r.size;
+        Some(Place { region: i, slot: r.first_slot + page as u32, whole })
+    }
+
+    /// The region at an address, through aliases.
+    pub fn region_at(&self, addr: u64) -> Option<&Region> {
+        self.place(addr).map(|p| &self.regions[p.region])
+    }
+
+    /// The number of the page at an address; two aliases of one page have the same number.
+    pub fn page_slot(&self, addr: u64) -> Option<u32> {
+        self.place(addr).map(|p| p.slot)
+    }
+
+    fn owned(&mut self, slot: u32) -> &mut [u8; PAGE] {
+        let page = &mut self.pages[slot as usize];
+        if let Page::Shared(p) = page {
+            *page = Page::Owned(Box::new(PageBox { data: p.data, hash: OnceLock::new() }));
+        }
+        let Page::Owned(p) = page else { unreachable!("the page was just made our own") };
+        p.hash.take();
+        &mut p.data
+    }
+
+    /// Slow read of 1, 2, 4 or 8 bytes at any alignment; `None` if a byte is not memory. With `cache`, the page is
+    /// entered into the translation cache (a CPU's ordinary access that no MPU splits).
+    pub fn read_slow(&mut self, addr: u64, size: u8, cache: bool) -> Option<u64> {
+        let off = addr as usize & (PAGE - 1);
+        if off + usize::from(size) > PAGE {
+            return self.read_split(addr, size);
+        }
+        let p = self.place(addr)?;
+        if !p.whole && self.place(addr + u64::from(size) - 1).is_none() {
+            return None;
+        }
+        if self.flags[p.slot as usize] & WATCHED != 0 {
+            self.check_watch(addr, size, false);
+        } else if cache && p.whole {
+            let e = &mut self.cache[(addr >> PAGE_BITS) as usize & (CACHE - 1)];
+            if e.slot != p.slot || e.read != addr >> PAGE_BITS {
+                let write = if e.write == addr >> PAGE_BITS && e.slot == p.slot { e.write } else { NO_TAG };
+                *e = Entry { read: addr >> PAGE_BITS, write, slot: p.slot };
+            }
+        }
+        Some(read_le(&self.pages[p.slot as usize].get().data, off, usize::from(size)))
+    }
+
+    fn read_split(&mut self, addr: u64, size: u8) -> Option<u64> {
+        let mut v = 0;
+        for i in 0..size {
+            v |= self.read_slow(addr + u64::from(i), 1, false)? << (8 * i);
+        }
+        Some(v)
+    }
+
+    /// Slow write to RAM; `false` if a byte is not RAM (nothing is written then).
+    pub fn write_slow(&mut self, addr: u64, size: u8, v: u64, cache: bool) -> bool {
+        let off = addr as usize & (PAGE - 1);
+        if off + usize::from(size) > PAGE {
+            let ram = (0..u64::from(size)).all(|i| self.is_ram(addr + i));
+            return ram
+                && (0..size).all(|i| self.write_slow(addr + u64::from(i), 1, (v >> (8 * i)) & 0xff, false));
+        }
+        let Some(p) = self.place(addr) else { return false };
+        if self.regions[p.region].kind != RegionKind::Ram
+            || (!p.whole && !self.is_ram(addr + u64::from(size) - 1))
+        {
+            return false;
+        }
+        self.store(p.slot, off, &v.to_le_bytes()[..usize::from(size)]);
+        if self.flags[p.slot as usize] & WATCHED != 0 {
+            self.check_watch(addr, size, true);
+        } else if cache && p.whole && self.flags[p.slot as usize] == 0 {
+            let tag = addr >> PAGE_BITS;
+            let e = &mut self.cache[tag as usize & (CACHE - 1)];
+            *e = Entry { read: tag, write: tag, slot: p.slot };
+        }
+        true
+    }
+
+    fn is_ram(&self, addr: u64) -> bool {
+        self.place(addr).is_some_and(|p| self.regions[p.region].kind == RegionKind::Ram)
+    }
+
+    /// Writes into a page, whatever its kind; decoded code in it becomes stale.
+    fn store(&mut self, slot: u32, off: usize, bytes: &[u8]) {
+        self.owned(slot)[off..off + bytes.len()].copy_from_slice(bytes);
+        let flags = &mut self.flags[slot as usize];
+        if *flags & CODE != 0 {
+            *flags &= !CODE;
+            self.code_epoch += 1;
+            self.code_epochs.insert(slot, self.code_epoch);
+        }
+    }
+
+    /// Reads for a debugger, DMA or a loader: no watchpoints. Returns how many bytes were memory.
+    pub fn peek(&self, addr: u64, out: &mut [u8]) -> usize {
+        let mut done = 0;
+        while done < out.len() {
+            let a = addr.wrapping_add(done as u64);
+            let Some(p) = self.place(a) else { break };
+            let off = a as usize & (PAGE - 1);
+            let r = &self.regions[p.region];
+            let left = (r.base + r.size - self.resolve(a)).min((PAGE - off) as u64) as usize;
+            let n = left.min(out.len() - done);
+            out[done..done + n].copy_from_slice(&self.pages[p.slot as usize].get().data[off..off + n]);
+            done += n;
+        }
+        done
+    }
+
+    /// Writes for a debugger, flash controller or loader, ROM included. Returns how many bytes were memory.
+    pub fn poke(&mut self, addr: u64, bytes: &[u8]) -> usize {
+        let mut done = 0;
+        while done < bytes.len() {
+            let a = addr.wrapping_add(done as u64);
+            let Some(p) = self.place(a) else { break };
+            let off = a as usize & (PAGE - 1);
+            let r = &self.regions[p.region];
+            let left = (r.base + r.size - self.resolve(a)).min((PAGE - off) as u64) as usize;
+            let n = left.min(bytes.len() - done);
+            self.store(p.slot, off, &bytes[done..done + n]);
+            done += n;
+        }
+        done
+    }
+
+    /// Writes to RAM only, for DMA. `false` (and nothing written) if a byte is not RAM.
+    pub fn dma_write(&mut self, addr: u64, bytes: &[u8]) -> bool {
+        let last = addr.wrapping_add((bytes.len() as u64).saturating_sub(1));
+        let mut a = addr;
+        while a <= last {
+            if !self.is_ram(a) {
+                return false;
+            }
+            a = (a | (PAGE as u64 - 1)) + 1;
+        }
+        (bytes.is_empty() || self.is_ram(last)) && self.poke(addr, bytes) == bytes.len()
+    }
+
+    /// Drops the translation cache: after a change of protection or privilege.
+    pub fn flush(&mut self) {
+        *self.cache = [EMPTY; CACHE];
+    }
+
+    // ---- decoded code ----
+
+    /// The bytes of the page at `addr` for a decoder, with the page's number; marks it as holding decoded code, so
+    /// that the next write to it is noticed. `None` if the page is not memory. Bytes beyond a short region are 0.
+    pub fn code_page(&mut self, addr: u64) -> Option<(u32, &[u8; PAGE])> {
+        let p = self.place(addr)?;
+        if self.flags[p.slot as usize] & CODE == 0 {
+            self.flags[p.slot as usize] |= CODE;
+            for e in self.cache.iter_mut().filter(|e| e.slot == p.slot) {
+                e.write = NO_TAG;
+            }
+        }
+        Some((p.slot, &self.pages[p.slot as usize].get().data))
+    }
+
+    /// Content hash of a page.
+    pub fn page_hash(&self, slot: u32) -> u128 {
+        self.pages[slot as usize].get().hash()
+    }
+
+    /// Grows with every write to a page that held decoded code.
+    pub fn code_epoch(&self) -> u64 {
+        self.code_epoch
+    }
+
+    /// The epoch of the last write to this page while it held decoded code.
+    pub fn page_epoch(&self, slot: u32) -> u64 {
+        self.code_epochs.get(&slot).copied().unwrap_or(0)
+    }
+
+    // ---- watchpoints ----
+
+    /// Replaces all watchpoints.
+    pub fn set_watches(&mut self, watches: Vec<Watch>) {
+        for f in &mut self.flags {
+            *f &= !WATCHED;
+        }
+        for w in &watches {
+            let mut a = w.addr & !(PAGE as u64 - 1);
+            while a < w.addr.saturating_add(w.len) {
+                if let Some(p) = self.place(a) {
+                    self.flags[p.slot as usize] |= WATCHED;
+                }
+                a += PAGE as u64;
+            }
+        }
+        self.watches = watches;
+        self.flush();
+    }
+
+    fn check_watch(&mut self, addr: u64, size: u8, write: bool) {
+        let end = addr + u64::from(size);
+        let hit = |w: &&Watch| addr < w.addr + w.len && w.addr < end && if write { w.write } else { w.read };
+        if let Some(w) = self.watches.iter().find(hit) {
+            self.watch_hit = Some((w.addr.max(addr), write));
+        }
+    }
+
+    // ---- snapshot ----
+
+    /// A copy that shares every page with this one until either writes it.
+    pub fn fork(&mut self) -> Memory {
+        for page in &mut self.pages {
+            if let Page::Owned(p) = page {
+                *page = Page::Shared(Arc::new((**p).clone()));
+            }
+        }
+        self.flush();
+        Memory {
+            regions: self.regions.clone(),
+            aliases: self.aliases.clone(),
+            pages: self.pages.clone(),
+            flags: vec![0; self.flags.len()],
+            ..Memory::default()
+        }
+    }
+
+    /// Clears a region (power loss).
+    pub fn clear_region(&mut self, name: &str) {
+        let Some(r) = self.regions.iter().find(|r| r.name == name).cloned() else { return };
+        let zeros = [0; PAGE];
+        let mut off = 0;
+        while off < r.size {
+            self.poke(r.base + off, &zeros[..(r.size - off).min(PAGE as u64) as usize]);
+            off += PAGE as u64;
+        }
+    }
+
+    /// Wrapping sum of hash(region, page, content) over all pages that are not all zero.
+    pub fn digest(&mut self) -> u128 {
+        self.flush(); // the next write of each page must drop its cached hash
+        let mut sum = 0u128;
+        for (i, r) in self.regions.iter().enumerate() {
+            for k in 0..r.size.div_ceil(PAGE as u64) as u32 {
+                let h = self.pages[(r.first_slot + k) as usize].get().hash();
+                if h != 0 {
+                    let mut key = [0; 24];
+                    key[..4].copy_from_slice(&(i as u32).to_le_bytes());
+                    key[4..8].copy_from_slice(&k.to_le_bytes());
+                    key[8..].copy_from_slice(&h.to_le_bytes());
+                    sum = sum.wrapping_add(xxh3_128(&key));
+                }
+            }
+        }
+        sum
+    }
+
+    /// Everything a save file needs: regions for checking, and all pages that are not all zero.
+    pub fn save(&self) -> SavedMemory {
+        let mut pages = vec![];
+        for (i, r) in self.regions.iter().enumerate() {
+            for k in 0..r.size.div_ceil(PAGE as u64) as u32 {
+                let p = self.pages[(r.first_slot + k) as usize].get();
+                if p.hash() != 0 {
+                    pages.push((i as u32, k, p.data.to_vec()));
+                }
+            }
+        }
+        SavedMemory {
+            regions: self.regions.iter().map(|r| (r.name.clone(), r.base, r.size)).collect(),
+            pages,
+        }
+    }
+
+    /// Restores what [`Memory::save`] gave, into memory with the same regions.
+    pub fn load(&mut self, saved: &SavedMemory) -> Result<(), LoadError> {
+        let ours: Vec<_> = self.regions.iter().map(|r| (r.name.clone(), r.base, r.size)).collect();
+        if ours != saved.regions {
+            return Err(LoadError::Mismatch("other memory regions".into()));
+        }
+        let mut slots = vec![];
+        for (i, k, data) in &saved.pages {
+            let region = self.regions.get(*i as usize);
+            let region = region.filter(|r| u64::from(*k) < r.size.div_ceil(PAGE as u64));
+            let (Some(r), Ok(data)) = (region, <[u8; PAGE]>::try_from(&data[..])) else {
+                return Err(LoadError::Corrupt("a page outside its region".into()));
+            };
+            slots.push((r.first_slot + k, data));
+        }
+        self.pages.fill_with(zero_page);
+        for (slot, data) in slots {
+            let page = PageBox { data, hash: OnceLock::new() };
+            self.pages[slot as usize] = Page::Owned(Box::new(page));
+        }
+        self.drop_code();
+        self.flush();
+        Ok(())
+    }
+
+    /// Every cached decode of every page is stale from now on.
+    fn drop_code(&mut self) {
+        self.code_epoch += 1;
+        for slot in 0..self.flags.len() {
+            if self.flags[slot] & CODE != 0 {
+                self.flags[slot] &= !CODE;
+                self.code_epochs.insert(slot as u32, self.code_epoch);
+            }
+        }
+    }
+}
+
+/// Saved pages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedMemory {
+    regions: Vec<(String, u64, u64)>,
+    pages: Vec<(u32, u32, Vec<u8>)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn mem() -> Memory {
+        let mut m = Memory::default();
+        m.add_region("flash", 0, 0x3000, RegionKind::Rom);
+        m.add_region("ram", 0x2000_0000, 0x2800, RegionKind::Ram);
+        m.add_alias(0x1000_0000, 0x3000, 0);
+        m
+    }
+
+    #[test]
+    fn slow_path_fills_the_cache_and_fast_path_agrees() {
+        let mut m = mem();
+        assert_eq!(m.read32(0x2000_0000), None);
+        assert_eq!(m.read_slow(0x2000_0000, 4, true), Some(0));
+        assert_eq!(m.read32(0x2000_0000), Some(0));
+        assert!(!m.write32(0x2000_0004, 5));
+        assert!(m.write_slow(0x2000_0004, 4, 5, true));
+        assert!(m.write32(0x2000_0008, 6));
+        assert_eq!(m.read32(0x2000_0008), Some(6));
+        assert_eq!(m.read32(0x2000_0002), None); // unaligned
+        assert_eq!(m.read_slow(0x2000_0006, 4, true), Some(6 << 16));
+    }
+
+    #[test]
+    fn the_short_last_page_never_enters_the_cache() {
+        let mut m = mem();
+        assert!(m.write_slow(0x2000_27fc, 4, 1, true));
+        assert_eq!(m.read32(0x2000_27fc), None);
+        assert_eq!(m.read_slow(0x2000_27fe, 4, true), None);
+        assert_eq!(m.read_slow(0x2000_2800, 1, true), None);
+        assert!(!m.write_slow(0x2000_27fe, 4, 1, true));
+    }
+
+    #[test]
+    fn rom_refuses_and_alias_shows_the_same_page() {
+        let mut m = mem();
+        assert!(!m.write_slow(0x10, 4, 1, true));
+        assert_eq!(m.poke(0x10, &[1, 2, 3, 4]), 4);
+        assert_eq!(m.read_slow(0x1000_0010, 4, true), Some(0x0403_0201));
+        assert_eq!(m.read32(0x1000_0010), Some(0x0403_0201));
+        assert_eq!(m.page_slot(0x10), m.page_slot(0x1000_0010));
+        assert!(!m.dma_write(0x10, &[1]));
+        assert!(m.dma_write(0x2000_0ffc, &[1; 8]));
+        assert!(!m.dma_write(0x2000_27fc, &[1; 8]));
+        assert_eq!(m.peek(0x2000_27fc, &mut [0; 8]), 4);
+    }
+
+    #[test]
+    fn writes_to_decoded_code_are_noticed_once() {
+        let mut m = mem();
+        m.write_slow(0x2000_1000, 4, 7, true);
+        let (slot, _) = m.code_page(0x2000_1000).unwrap();
+        assert!(!m.write32(0x2000_1000, 8)); // no longer cached for writes
+        let e = m.code_epoch();
+        m.write_slow(0x2000_1000, 4, 8, true);
+        assert_eq!((m.code_epoch(), m.page_epoch(slot)), (e + 1, e + 1));
+        m.write_slow(0x2000_1004, 4, 8, true);
+        assert_eq!(m.code_epoch(), e + 1);
+        assert!(m.write32(0x2000_1000, 9));
+    }
+
+    #[test]
+    fn watched_pages_stay_off_the_fast_path() {
+        let mut m = mem();
+        m.set_watches(vec![Watch { addr: 0x2000_0010, len: 4, read: false, write: true }]);
+        m.write_slow(0x2000_0014, 4, 1, true);
+        assert_eq!(m.watch_hit, None);
+        assert!(!m.write32(0x2000_0010, 1));
+        m.write_slow(0x2000_0012, 2, 1, true);
+        assert_eq!(m.watch_hit, Some((0x2000_0012, true)));
+    }
+
+    proptest! {
+        #[test]
+        fn forks_do_not_see_each_other(writes in proptest::collection::vec((0u64..0x2800, any::<u8>(), any::<bool>()), 0..60)) {
+            let mut a = mem();
+            for i in 0..0x2800u64 { a.write_slow(0x2000_0000 + i, 1, i & 0xff, true); }
+            let before = a.digest();
+            let mut b = a.fork();
+            prop_assert_eq!(b.digest(), before);
+            let mut model = [(0..0x2800u64).map(|i| i as u8).collect::<Vec<_>>(), (0..0x2800u64).map(|i| i as u8).collect()];
+            for (off, v, first) in writes {
+                let (m, k) = if first { (&mut a, 0) } else { (&mut b, 1) };
+                let at = 0x2000_0000 + off;
+                if !m.write8(at, v) { m.write_slow(at, 1, u64::from(v), true); }
+                model[k][off as usize] = v;
+            }
+            for (m, want) in [&a, &b].into_iter().zip(&model) {
+                let mut got = vec![0; 0x2800];
+                m.peek(0x2000_0000, &mut got);
+                prop_assert_eq!(&got, want);
+            }
+            let saved = a.save();
+            let mut c = mem();
+            c.load(&saved).unwrap();
+            prop_assert_eq!(c.digest(), a.digest());
+            prop_assert_eq!(model[0] == model[1], a.digest() == b.digest());
+        }
+    }
+}
