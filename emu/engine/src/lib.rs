@@ -1,1 +1,3 @@
 //! emu-engine
+
+pub mod fp;
