@@ -1,0 +1,75 @@
+//! What the engine wants of a front end.
+
+use crate::ir::{Block, Insn, Op, Regs};
+use emu_core::{bus::Bus, cpu::CpuExit};
+
+/// What a front end's function did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flow {
+    /// On with the next operation.
+    Next,
+    /// State changed that decides about interrupts, permissions or sleep: stop at the end of this instruction.
+    Stop,
+    /// The program counter was set: leave the block now; the instruction is done.
+    Jumped,
+    /// Leave with the program counter at this instruction, which is not done.
+    Exit(CpuExit),
+}
+
+/// What [`Guest::poll`] says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Poll {
+    /// Execute at the program counter.
+    Run,
+    /// Nothing to execute.
+    Exit(CpuExit),
+}
+
+/// A CPU's state and its rare instructions; the interpreter and the JIT do the rest.
+pub trait Guest {
+    /// A precise fault of one instruction.
+    type Fault;
+
+    /// The register file.
+    fn regs(&mut self) -> &mut Regs;
+    /// Address of the next instruction.
+    fn pc(&self) -> u32;
+    /// Sets the address of the next instruction.
+    fn set_pc(&mut self, pc: u32);
+    /// Decoder state at the program counter beyond the register file (ITSTATE); 0 means none.
+    fn it(&self) -> u8;
+    /// Sets the decoder state.
+    fn set_it(&mut self, it: u8);
+    /// Counts instructions that were executed.
+    fn retire(&mut self, n: u64);
+
+    /// Before a block: takes interrupt lines from the fabric, enters the exception that is due, says whether to run.
+    /// Called at the start of a run and after everything that asked for attention.
+    fn poll(&mut self, bus: &mut Bus) -> Poll;
+    /// May the instruction at the program counter be fetched? Called for each block if [`Guest::checks_fetch`].
+    fn check_fetch(&mut self, bus: &mut Bus, pc: u32) -> Result<(), Self::Fault>;
+    /// Permissions may forbid execution somewhere (an MPU is on).
+    fn checks_fetch(&self) -> bool;
+    /// The fault of a fetch where there is no memory.
+    fn fetch_fault(&self, pc: u32) -> Self::Fault;
+
+    /// A load that missed the fast path: alignment, protection, private registers, devices.
+    fn load(&mut self, bus: &mut Bus, addr: u32, size: u8, mem: u8) -> Result<u32, Self::Fault>;
+    /// A store that missed the fast path.
+    fn store(&mut self, bus: &mut Bus, addr: u32, size: u8, v: u32, mem: u8) -> Result<(), Self::Fault>;
+    /// Jumps to a computed address by the architecture's rules (interworking, exception return).
+    fn jump(&mut self, bus: &mut Bus, target: u32) -> Result<Flow, Self::Fault>;
+    /// The function `op.imm`. `insn` is the instruction it belongs to; the program counter still is the block's.
+    fn call(&mut self, bus: &mut Bus, op: &Op, insn: &Insn) -> Result<Flow, Self::Fault>;
+    /// A division by zero: fault or result 0.
+    fn div_by_zero(&mut self) -> Result<(), Self::Fault>;
+    /// Takes a fault of the instruction at the program counter (which was set to it).
+    fn raise(&mut self, bus: &mut Bus, fault: Self::Fault);
+
+    /// Which decoding this is: two CPUs with equal ids decode equal bytes at equal addresses alike.
+    fn decoder_id(&self) -> u64;
+    /// Decodes a block that starts at `code[offset]`, address `pc`, with decoder state `it`. `code` is the page and
+    /// as much of the next one as an instruction may reach into. At most `max` instructions; none that starts
+    /// at or behind `page_end` (an offset into `code`).
+    fn translate(&self, code: &[u8], offset: usize, page_end: usize, pc: u32, it: u8, max: usize) -> Block;
+}

@@ -1,0 +1,608 @@
+//! The intermediate representation: one meaning per guest instruction, for every back end.
+//!
+//! A [`Block`] is straight-line code: a list of [`Op`]s with the boundaries of the guest instructions they came from.
+//! Values live in the slots of [`Regs`]. 32-bit operations read the low half of a slot and write zero-extended
+//! results. Operations named `...S` also set flags; a liveness pass replaces them where nobody sees the flags.
+//!
+//! Rules for front ends:
+//! - Between two instruction boundaries the operation that may fault comes before the first change of a guest
+//!   register, so that a faulting instruction can be repeated. Intermediate values go to temporaries.
+//! - `Ld*`, `St*`, `Call`, `Udiv` and `Sdiv` may fault.
+//! - The last operation of a block is one for which [`Code::ends_block`] is true. Under a [`Code::Skip`] such an
+//!   operation may also stand earlier (a conditional return): then the block goes on behind it.
+
+/// Slots of the register file.
+pub const SLOTS: usize = 128;
+/// Slot of the N flag: bit 31 counts.
+pub const N: u8 = 16;
+/// Slot of the Z flag: *zero* means Z is set.
+pub const Z: u8 = 17;
+/// Slot of the C flag: 0 or 1.
+pub const C: u8 = 18;
+/// Slot of the V flag: bit 31 counts.
+pub const V: u8 = 19;
+/// First slot of the FP registers (doubles; a single is half a slot).
+pub const FP: u8 = 32;
+/// First temporary; they hold nothing from one guest instruction to the next.
+pub const TEMP: u8 = 96;
+/// A slot whose value nobody reads.
+pub const TRASH: u8 = 127;
+
+/// The register file of one CPU: guest registers, flags, FP registers and temporaries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Regs {
+    /// The slots.
+    pub r: [u64; SLOTS],
+}
+
+impl Default for Regs {
+    fn default() -> Self {
+        Regs { r: [0; SLOTS] }
+    }
+}
+
+impl Regs {
+    /// Low half of a slot.
+    #[inline(always)]
+    pub fn get(&self, slot: u8) -> u32 {
+        self.r[usize::from(slot) & (SLOTS - 1)] as u32
+    }
+    /// Sets a slot to a zero-extended 32-bit value.
+    #[inline(always)]
+    pub fn set(&mut self, slot: u8, v: u32) {
+        self.r[usize::from(slot) & (SLOTS - 1)] = u64::from(v);
+    }
+    /// Whole slot.
+    #[inline(always)]
+    pub fn get64(&self, slot: u8) -> u64 {
+        self.r[usize::from(slot) & (SLOTS - 1)]
+    }
+    /// Sets a whole slot.
+    #[inline(always)]
+    pub fn set64(&mut self, slot: u8, v: u64) {
+        self.r[usize::from(slot) & (SLOTS - 1)] = v;
+    }
+    /// The flags as N Z C V in bits 31 to 28.
+    pub fn nzcv(&self) -> u32 {
+        let z = u32::from(self.get(Z) == 0);
+        self.get(N) & 0x8000_0000 | z << 30 | (self.get(C) & 1) << 29 | (self.get(V) >> 31) << 28
+    }
+    /// Sets the flags from bits 31 to 28.
+    pub fn set_nzcv(&mut self, v: u32) {
+        self.set(N, v & 0x8000_0000);
+        self.set(Z, u32::from(v & 0x4000_0000 == 0));
+        self.set(C, v >> 29 & 1);
+        self.set(V, v << 3 & 0x8000_0000);
+    }
+    /// Evaluates an ARM condition code (14 and 15: always).
+    #[inline(always)]
+    pub fn cond(&self, cond: u8) -> bool {
+        let (n, z) = (self.get(N) >> 31 != 0, self.get(Z) == 0);
+        let (c, v) = (self.get(C) != 0, self.get(V) >> 31 != 0);
+        match cond & 15 {
+            0 => z,
+            1 => !z,
+            2 => c,
+            3 => !c,
+            4 => n,
+            5 => !n,
+            6 => v,
+            7 => !v,
+            8 => c && !z,
+            9 => !c || z,
+            10 => n == v,
+            11 => n != v,
+            12 => !z && n == v,
+            13 => z || n != v,
+            _ => true,
+        }
+    }
+}
+
+/// Access must be naturally aligned, whatever the core's configuration says.
+pub const MEM_ALIGNED: u8 = 1;
+/// Access with user rights (`LDRT`, `STRT`).
+pub const MEM_UNPRIV: u8 = 2;
+
+/// Operations. `d`, `a`, `b`, `c` are slots, `imm`, `imm2` and `x` constants; `r[d] = ...` unless it says otherwise.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Code {
+    /// `r[a]`
+    Mov,
+    /// `r[a]`; N, Z
+    MovS,
+    /// `imm`
+    MovI,
+    /// `imm`; N, Z
+    MovIS,
+    /// `!r[a]`
+    Mvn,
+    /// `!r[a]`; N, Z
+    MvnS,
+    /// 64 bits of `r[a]`
+    Mov64,
+    /// High half of `r[a]`
+    Hi,
+    /// Low half of `r[d]` becomes `r[a]`; the high half stays
+    SetLo,
+    /// High half of `r[d]` becomes `r[a]`; the low half stays
+    SetHi,
+
+    /// `r[a] + r[b]`
+    Add,
+    /// `r[a] + r[b]`; N, Z, C, V
+    AddS,
+    /// `r[a] + imm`
+    AddI,
+    /// `r[a] + imm`; N, Z, C, V
+    AddIS,
+    /// `r[a] + (r[b] << imm)`, `imm` below 32
+    AddLsl,
+    /// `r[a] + r[b] + C`
+    Adc,
+    /// `r[a] + r[b] + C`; N, Z, C, V
+    AdcS,
+    /// `r[a] - r[b]`
+    Sub,
+    /// `r[a] - r[b]`; N, Z, C (no borrow), V
+    SubS,
+    /// `r[a] - imm`
+    SubI,
+    /// `r[a] - imm`; N, Z, C, V
+    SubIS,
+    /// `imm - r[a]`
+    RsbI,
+    /// `imm - r[a]`; N, Z, C, V
+    RsbIS,
+    /// `r[a] - r[b] - !C`
+    Sbc,
+    /// `r[a] - r[b] - !C`; N, Z, C, V
+    SbcS,
+    /// `r[a] & r[b]`
+    And,
+    /// `r[a] & r[b]`; N, Z
+    AndS,
+    /// `r[a] & imm`
+    AndI,
+    /// `r[a] & imm`; N, Z
+    AndIS,
+    /// `r[a] | r[b]`
+    Or,
+    /// `r[a] | r[b]`; N, Z
+    OrS,
+    /// `r[a] | imm`
+    OrI,
+    /// `r[a] | imm`; N, Z
+    OrIS,
+    /// `r[a] ^ r[b]`
+    Xor,
+    /// `r[a] ^ r[b]`; N, Z
+    XorS,
+    /// `r[a] ^ imm`
+    XorI,
+    /// `r[a] ^ imm`; N, Z
+    XorIS,
+    /// `r[a] & !r[b]`
+    Bic,
+    /// `r[a] & !r[b]`; N, Z
+    BicS,
+    /// `r[a] | !r[b]`
+    Orn,
+    /// `r[a] | !r[b]`; N, Z
+    OrnS,
+    /// C becomes `imm` (0 or 1); no other effect
+    SetC,
+
+    /// `r[a] << imm`, 1 to 31
+    LslI,
+    /// The same; N, Z, C
+    LslIS,
+    /// The same; C only
+    LslIC,
+    /// `r[a] >> imm` logical, 1 to 32
+    LsrI,
+    /// The same; N, Z, C
+    LsrIS,
+    /// The same; C only
+    LsrIC,
+    /// `r[a] >> imm` arithmetic, 1 to 32
+    AsrI,
+    /// The same; N, Z, C
+    AsrIS,
+    /// The same; C only
+    AsrIC,
+    /// `r[a]` rotated right by `imm`, 1 to 31
+    RorI,
+    /// The same; N, Z, C
+    RorIS,
+    /// The same; C only
+    RorIC,
+    /// `C:r[a]` rotated right by one
+    Rrx,
+    /// The same; N, Z, C
+    RrxS,
+    /// The same; C only
+    RrxC,
+    /// `r[a] << (r[b] & 255)`, ARM's rules for 32 and more
+    Lsl,
+    /// The same; N, Z, and C if the amount is not 0
+    LslS,
+    /// Logical right by `r[b] & 255`
+    Lsr,
+    /// The same with flags
+    LsrS,
+    /// Arithmetic right by `r[b] & 255`
+    Asr,
+    /// The same with flags
+    AsrS,
+    /// Rotate right by `r[b] & 255`
+    Ror,
+    /// The same with flags
+    RorS,
+
+    /// `r[a] * r[b]`
+    Mul,
+    /// `r[a] * r[b]`; N, Z
+    MulS,
+    /// `r[c] + r[a] * r[b]`
+    Mla,
+    /// `r[c] - r[a] * r[b]`
+    Mls,
+    /// `r[c]:r[d] = r[a] * r[b]` unsigned
+    Umull,
+    /// `r[c]:r[d] = r[a] * r[b]` signed
+    Smull,
+    /// `r[c]:r[d] += r[a] * r[b]` unsigned
+    Umlal,
+    /// `r[c]:r[d] += r[a] * r[b]` signed
+    Smlal,
+    /// `r[a] / r[b]` unsigned; by zero: 0 or a fault
+    Udiv,
+    /// `r[a] / r[b]` signed, rounded to zero; by zero: 0 or a fault
+    Sdiv,
+
+    /// Byte of `r[a]` rotated right by `imm`, sign extended
+    Sxtb,
+    /// Half of `r[a]` rotated right by `imm`, sign extended
+    Sxth,
+    /// Byte of `r[a]` rotated right by `imm`, zero extended
+    Uxtb,
+    /// Half of `r[a]` rotated right by `imm`, zero extended
+    Uxth,
+    /// `x` bits of `r[a]` from bit `imm`, zero extended
+    Ubfx,
+    /// `x` bits of `r[a]` from bit `imm`, sign extended
+    Sbfx,
+    /// `r[b]` with `x` bits from bit `imm` replaced by the low bits of `r[a]`
+    Bfi,
+    /// Leading zeros of `r[a]`
+    Clz,
+    /// Bits of `r[a]` reversed
+    Rbit,
+    /// Bytes of `r[a]` reversed
+    Rev,
+    /// Bytes of both halves reversed
+    Rev16,
+    /// Bytes of the low half reversed, sign extended
+    RevSh,
+
+    /// Byte at `r[a] + imm`; `x` holds the `MEM_` flags, as for all loads and stores
+    Ld8,
+    /// Byte, sign extended
+    Ld8S,
+    /// Half
+    Ld16,
+    /// Half, sign extended
+    Ld16S,
+    /// Word
+    Ld32,
+    /// Byte at `r[a] + (r[b] << imm)`
+    LdX8,
+    /// Byte, sign extended
+    LdX8S,
+    /// Half
+    LdX16,
+    /// Half, sign extended
+    LdX16S,
+    /// Word
+    LdX32,
+    /// Byte at `r[a] + imm` becomes `r[d]`
+    St8,
+    /// Half
+    St16,
+    /// Word
+    St32,
+    /// Byte at `r[a] + (r[b] << imm)` becomes `r[d]`
+    StX8,
+    /// Half
+    StX16,
+    /// Word
+    StX32,
+
+    /// Leaves out the next `imm` operations unless condition `x` holds
+    Skip,
+    /// The front end's function `imm` does it ([`Guest::call`](crate::guest::Guest::call)). Reads and sets all flags
+    Call,
+
+    /// Ends: to `imm`
+    Jump,
+    /// Ends: to `imm` if condition `x` holds, else to `imm2`
+    Branch,
+    /// Ends: to `imm` if `r[a]` is zero, else to `imm2`
+    BranchZ,
+    /// Ends: to `imm` if `r[a]` is not zero, else to `imm2`
+    BranchNz,
+    /// Ends: to `r[a]` by the front end's rules ([`Guest::jump`](crate::guest::Guest::jump))
+    JumpReg,
+    /// Ends: like `Call`; goes on at `imm2` unless the function says otherwise
+    CallEnd,
+}
+
+/// Flags as sets, for the liveness pass.
+pub mod flags {
+    /// N and Z.
+    pub const NZ: u8 = 1;
+    /// C.
+    pub const C: u8 = 2;
+    /// V.
+    pub const V: u8 = 4;
+    /// All of them.
+    pub const ALL: u8 = 7;
+}
+
+impl Code {
+    /// The last operation of a block.
+    pub fn ends_block(self) -> bool {
+        self as u8 >= Code::Jump as u8
+    }
+
+    /// For an operation that sets flags: which, and the operation without.
+    pub fn flagless(self) -> Option<(u8, Code)> {
+        use Code::*;
+        use flags::{ALL, C, NZ};
+        Some(match self {
+            MovS => (NZ, Mov),
+            MovIS => (NZ, MovI),
+            MvnS => (NZ, Mvn),
+            AddS => (ALL, Add),
+            AddIS => (ALL, AddI),
+            AdcS => (ALL, Adc),
+            SubS => (ALL, Sub),
+            SubIS => (ALL, SubI),
+            RsbIS => (ALL, RsbI),
+            SbcS => (ALL, Sbc),
+            AndS => (NZ, And),
+            AndIS => (NZ, AndI),
+            OrS => (NZ, Or),
+            OrIS => (NZ, OrI),
+            XorS => (NZ, Xor),
+            XorIS => (NZ, XorI),
+            BicS => (NZ, Bic),
+            OrnS => (NZ, Orn),
+            LslIS => (NZ | C, LslI),
+            LsrIS => (NZ | C, LsrI),
+            AsrIS => (NZ | C, AsrI),
+            RorIS => (NZ | C, RorI),
+            RrxS => (NZ | C, Rrx),
+            LslIC => (C, LslI),
+            LsrIC => (C, LsrI),
+            AsrIC => (C, AsrI),
+            RorIC => (C, RorI),
+            RrxC => (C, Rrx),
+            MulS => (NZ, Mul),
+            _ => return None,
+        })
+    }
+
+    /// Flags this operation needs to be right when it runs. Whatever may fault, stop or leave needs all of them.
+    pub fn flags_read(self) -> u8 {
+        use Code::*;
+        match self {
+            Adc | AdcS | Sbc | SbcS | Rrx | RrxS | RrxC => flags::C,
+            // C stays when the amount is zero.
+            LslS | LsrS | AsrS | RorS => flags::C,
+            Ld8 | Ld8S | Ld16 | Ld16S | Ld32 | LdX8 | LdX8S | LdX16 | LdX16S | LdX32 | St8 | St16 | St32
+            | StX8 | StX16 | StX32 | Udiv | Sdiv | Call | Skip => flags::ALL,
+            c if c.ends_block() => flags::ALL,
+            _ => 0,
+        }
+    }
+}
+
+/// One operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Op {
+    /// What runs when the whole block runs: flags that nobody sees are left out.
+    pub code: Code,
+    /// What the front end meant: runs when a stop may come at any instruction.
+    pub full: Code,
+    /// Destination (source of a store).
+    pub d: u8,
+    /// First operand.
+    pub a: u8,
+    /// Second operand.
+    pub b: u8,
+    /// Third operand.
+    pub c: u8,
+    /// Small constant: condition, width, `MEM_` flags.
+    pub x: u8,
+    /// Number of the guest instruction within the block.
+    pub insn: u8,
+    /// Constant.
+    pub imm: u32,
+    /// Second constant.
+    pub imm2: u32,
+}
+
+/// Where a guest instruction starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Insn {
+    /// Its address.
+    pub pc: u32,
+    /// Its first operation.
+    pub first_op: u16,
+    /// Cycles of the block before it.
+    pub cycles: u16,
+    /// Front end's state at its start that is not in the register file (ITSTATE).
+    pub it: u8,
+}
+
+/// Straight-line code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Operations; the last one ends the block.
+    pub ops: Box<[Op]>,
+    /// Guest instructions, and one more entry for the end.
+    pub insns: Box<[Insn]>,
+}
+
+impl Block {
+    /// Cycles of all its instructions.
+    pub fn cycles(&self) -> u64 {
+        self.insns.last().map_or(0, |i| u64::from(i.cycles))
+    }
+    /// Number of guest instructions.
+    pub fn len(&self) -> usize {
+        self.insns.len() - 1
+    }
+    /// A block has at least one instruction.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Most guest instructions in one block.
+pub const MAX_INSNS: usize = 48;
+
+/// Collects a block.
+#[derive(Debug, Default)]
+pub struct Builder {
+    ops: Vec<Op>,
+    insns: Vec<Insn>,
+    cycles: u16,
+}
+
+impl Builder {
+    /// A block without instructions.
+    pub fn new() -> Builder {
+        Builder::default()
+    }
+
+    /// The next operations belong to the instruction at `pc`, which costs `cycles`.
+    pub fn insn(&mut self, pc: u32, it: u8, cycles: u8) {
+        self.insns.push(Insn { pc, first_op: self.ops.len() as u16, cycles: self.cycles, it });
+        self.cycles += u16::from(cycles);
+    }
+
+    /// Adds an operation; returns its position.
+    pub fn push(&mut self, code: Code, d: u8, a: u8, b: u8, imm: u32) -> usize {
+        let insn = (self.insns.len() as u8).wrapping_sub(1);
+        self.ops.push(Op { code, full: code, d, a, b, c: 0, x: 0, insn, imm, imm2: 0 });
+        self.ops.len() - 1
+    }
+
+    /// The operation at a position, to set the rarer fields or patch a [`Code::Skip`].
+    pub fn op(&mut self, at: usize) -> &mut Op {
+        &mut self.ops[at]
+    }
+
+    /// Number of operations so far.
+    pub fn here(&self) -> usize {
+        self.ops.len()
+    }
+
+    /// Starts a conditional part; give the result to [`Builder::end_skip`].
+    pub fn skip_unless(&mut self, cond: u8) -> usize {
+        let at = self.push(Code::Skip, 0, 0, 0, 0);
+        self.ops[at].x = cond;
+        at
+    }
+
+    /// Ends the conditional part.
+    pub fn end_skip(&mut self, at: usize) {
+        self.ops[at].imm = (self.ops.len() - at - 1) as u32;
+    }
+
+    /// Number of instructions so far.
+    pub fn len(&self) -> usize {
+        self.insns.len()
+    }
+    /// Nothing in it yet.
+    pub fn is_empty(&self) -> bool {
+        self.insns.is_empty()
+    }
+    /// The last operation ends the block.
+    pub fn ended(&self) -> bool {
+        self.ops.last().is_some_and(|op| op.full.ends_block())
+    }
+
+    /// Closes the block: control that falls out of it goes on at `next_pc` with front-end state `it`.
+    pub fn finish(mut self, next_pc: u32, it: u8) -> Block {
+        if !self.ended() {
+            self.push(Code::Jump, 0, 0, 0, next_pc);
+        }
+        let first_op = self.ops.len() as u16;
+        self.insns.push(Insn { pc: next_pc, first_op, cycles: self.cycles, it });
+        drop_dead_flags(&mut self.ops);
+        Block { ops: self.ops.into(), insns: self.insns.into() }
+    }
+}
+
+/// Replaces flag-setting operations whose flags are set again before anybody could see them.
+fn drop_dead_flags(ops: &mut [Op]) {
+    let mut live = flags::ALL;
+    for op in ops.iter_mut().rev() {
+        if let Some((sets, plain)) = op.full.flagless() {
+            if sets & live == 0 {
+                op.code = plain;
+            }
+            live &= !sets;
+        }
+        live |= op.full.flags_read();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_that_nobody_sees_are_left_out() {
+        let mut b = Builder::new();
+        b.insn(0, 0, 1);
+        b.push(Code::AddS, 0, 1, 2, 0); // dead: the next sets all
+        b.insn(2, 0, 1);
+        b.push(Code::SubS, 0, 1, 2, 0); // C is read below
+        b.insn(4, 0, 1);
+        b.push(Code::AdcS, 0, 1, 2, 0); // seen by the load
+        b.insn(6, 0, 1);
+        b.push(Code::Ld32, 0, 1, 0, 0);
+        b.insn(8, 0, 1);
+        b.push(Code::LslIS, 0, 1, 0, 3); // C survives the next
+        b.insn(10, 0, 1);
+        b.push(Code::MovIS, 0, 0, 0, 3);
+        let block = b.finish(12, 0);
+        let codes: Vec<_> = block.ops.iter().map(|o| o.code).collect();
+        use Code::*;
+        assert_eq!(codes, [Add, SubS, AdcS, Ld32, LslIS, MovIS, Jump]);
+        assert_eq!((block.len(), block.cycles()), (6, 6));
+    }
+
+    #[test]
+    fn conditions_and_flags_agree_with_the_manual() {
+        let mut r = Regs::default();
+        for nzcv in 0..16u32 {
+            r.set_nzcv(nzcv << 28);
+            assert_eq!(r.nzcv(), nzcv << 28);
+            let (n, z, c, v) = (nzcv & 8 != 0, nzcv & 4 != 0, nzcv & 2 != 0, nzcv & 1 != 0);
+            let want = [z, c, n, v, c && !z, n == v, !z && n == v];
+            for (i, w) in want.into_iter().enumerate() {
+                assert_eq!(r.cond(2 * i as u8), w, "cond {} nzcv {nzcv:x}", 2 * i);
+                assert_eq!(r.cond(2 * i as u8 + 1), !w);
+            }
+            assert!(r.cond(14));
+        }
+    }
+}
