@@ -19,7 +19,13 @@ pub use error::{Error, UnknownImage};
 pub use place::{build_dir, cache_dir, guests_dir};
 
 /// The committed guests, by catalogue name.
-const SHIPPED: &[(&str, &[u8])] = &[("demo-beacon", include_bytes!("../guests/beacon/beacon.elf"))];
+const SHIPPED: &[(&str, &[u8])] = &[
+    ("demo-beacon", include_bytes!("../guests/beacon/beacon.elf")),
+    ("bench", include_bytes!("../guests/bench/bench.elf")),
+    ("bench-mmio-ram", include_bytes!("../guests/bench/mmio-ram.elf")),
+    ("bench-mmio-dev", include_bytes!("../guests/bench/mmio-dev.elf")),
+    ("bench-mmio-timer", include_bytes!("../guests/bench/mmio-timer.elf")),
+];
 
 impl Image {
     /// Where the image lies, or will lie once `cargo xtask images` has run.

@@ -1,0 +1,77 @@
+//! CPU time of a program, all its threads and children included.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+
+use crate::sh::Result;
+
+/// What one run cost, in seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Usage {
+    /// User and system time.
+    pub cpu: f64,
+    pub wall: f64,
+}
+
+/// A program to be measured, and what it must print for the measurement to count.
+pub struct Job {
+    program: PathBuf,
+    arguments: Vec<String>,
+    expect: &'static str,
+}
+
+impl Job {
+    pub fn new(program: impl Into<PathBuf>, arguments: &[&str], expect: &'static str) -> Job {
+        let arguments = arguments.iter().map(|&word| word.to_owned()).collect();
+        Job { program: program.into(), arguments, expect }
+    }
+
+    /// Runs it to its end. The kernel adds a child's time to ours when the child is waited for, so the difference is the
+    /// child's, as long as no other child ends meanwhile: this program runs one at a time.
+    pub fn measure(&self) -> Result<Usage> {
+        let before = children()?;
+        #[allow(clippy::disallowed_methods, reason = "a benchmark measures the host")]
+        let start = std::time::Instant::now();
+        let output = Command::new(&self.program).args(&self.arguments).stdin(Stdio::null()).output();
+        let output = output.map_err(|error| format!("cannot run {}: {error}", self.program.display()))?;
+        let usage = Usage { cpu: children()? - before, wall: start.elapsed().as_secs_f64() };
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        if output.status.success() && text.contains(self.expect) {
+            return Ok(usage);
+        }
+        let last = text.lines().last().unwrap_or("nothing");
+        let program = self.program.display();
+        Err(format!("{program} ended with {} and no `{}`; its last line: {last}", output.status, self.expect)
+            .into())
+    }
+}
+
+fn children() -> Result<f64> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    Ok(micros as f64 / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_costs_cpu_time_and_sleep_does_not() {
+        let loop_ = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; echo done";
+        let busy = Job::new("sh", &["-c", loop_], "done").measure().unwrap();
+        assert!(busy.cpu > 0.01, "{busy:?}");
+        let idle = Job::new("sleep", &["0.3"], "").measure().unwrap();
+        assert!(idle.wall >= 0.3 && idle.cpu < 0.1, "{idle:?}");
+    }
+
+    #[test]
+    fn a_run_that_fails_is_not_measured() {
+        assert!(Job::new("sh", &["-c", "echo ok; exit 1"], "ok").measure().is_err());
+        let error = Job::new("echo", &["no"], "ok").measure().unwrap_err().to_string();
+        assert!(error.contains("its last line: no"), "{error}");
+    }
+}
