@@ -231,6 +231,15 @@ impl Fabric {
         }
     }
 
+    /// The CPU that runs must hand back to its machine: an event came before its deadline, a reset or a stall was
+    /// asked for, a watchpoint was hit.
+    pub fn wants_machine(&self) -> bool {
+        self.reset_request.is_some()
+            || self.mem.watch_hit.is_some()
+            || self.events.next_time() < self.deadline
+            || self.stalled_until > self.clock.edge(self.cycle)
+    }
+
     /// Notes a guest's mistake.
     pub fn mistake(&mut self, dev: DevId, what: Mistake) {
         let (at, pc) = (self.now(), self.pc);

@@ -122,6 +122,8 @@ pub struct Memory {
     flags: Vec<u8>,
     cache: Box<[Entry; CACHE]>,
     code_epochs: BTreeMap<u32, u64>,
+    /// Which 64-byte chunks of a page hold decoded code.
+    code_chunks: BTreeMap<u32, u64>,
     code_epoch: u64,
     watches: Vec<Watch>,
     /// A watchpoint was hit: address and whether it was a write.
@@ -137,11 +139,18 @@ impl Default for Memory {
             flags: vec![],
             cache: Box::new([EMPTY; CACHE]),
             code_epochs: BTreeMap::new(),
+            code_chunks: BTreeMap::new(),
             code_epoch: 0,
             watches: vec![],
             watch_hit: None,
         }
     }
+}
+
+/// The 64-byte chunks of a page that `len` bytes from `off` touch, as bits. `len` is not 0.
+pub fn chunk_mask(off: usize, len: usize) -> u64 {
+    let (first, last) = (off / 64, ((off + len - 1) / 64).min(63));
+    (u64::MAX << first) & (u64::MAX >> (63 - last))
 }
 
 fn read_le(data: &[u8; PAGE], off: usize, size: usize) -> u64 {
@@ -318,14 +327,17 @@ impl Memory {
         self.place(addr).is_some_and(|p| self.regions[p.region].kind == RegionKind::Ram)
     }
 
-    /// Writes into a page, whatever its kind; decoded code in it becomes stale.
+    /// Writes into a page, whatever its kind; decoded code in these bytes becomes stale.
     fn store(&mut self, slot: u32, off: usize, bytes: &[u8]) {
         self.owned(slot)[off..off + bytes.len()].copy_from_slice(bytes);
-        let flags = &mut self.flags[slot as usize];
-        if *flags & CODE != 0 {
-            *flags &= !CODE;
-            self.code_epoch += 1;
-            self.code_epochs.insert(slot, self.code_epoch);
+        if self.flags[slot as usize] & CODE != 0 && !bytes.is_empty() {
+            let touched = chunk_mask(off, bytes.len());
+            if self.code_chunks.get(&slot).is_some_and(|c| c & touched != 0) {
+                self.flags[slot as usize] &= !CODE;
+                self.code_chunks.remove(&slot);
+                self.code_epoch += 1;
+                self.code_epochs.insert(slot, self.code_epoch);
+            }
         }
     }
 
@@ -381,17 +393,27 @@ impl Memory {
 
     // ---- decoded code ----
 
-    /// The bytes of the page at `addr` for a decoder, with the page's number; marks it as holding decoded code, so
-    /// that the next write to it is noticed. `None` if the page is not memory. Bytes beyond a short region are 0.
-    pub fn code_page(&mut self, addr: u64) -> Option<(u32, &[u8; PAGE])> {
+    /// The page at `addr` for a decoder: its number and its bytes (0 beyond a short region). `None` if there is no
+    /// memory.
+    pub fn code_page(&self, addr: u64) -> Option<(u32, &[u8; PAGE])> {
         let p = self.place(addr)?;
-        if self.flags[p.slot as usize] & CODE == 0 {
-            self.flags[p.slot as usize] |= CODE;
-            for e in self.cache.iter_mut().filter(|e| e.slot == p.slot) {
+        Some((p.slot, &self.pages[p.slot as usize].get().data))
+    }
+
+    /// The bytes of a page by number.
+    pub fn page_bytes(&self, slot: u32) -> &[u8; PAGE] {
+        &self.pages[slot as usize].get().data
+    }
+
+    /// These 64-byte chunks of a page hold decoded code: the next write to them is noticed.
+    pub fn mark_code(&mut self, slot: u32, chunks: u64) {
+        *self.code_chunks.entry(slot).or_insert(0) |= chunks;
+        if self.flags[slot as usize] & CODE == 0 {
+            self.flags[slot as usize] |= CODE;
+            for e in self.cache.iter_mut().filter(|e| e.slot == slot) {
                 e.write = NO_TAG;
             }
         }
-        Some((p.slot, &self.pages[p.slot as usize].get().data))
     }
 
     /// Content hash of a page.
@@ -534,6 +556,7 @@ impl Memory {
         for slot in 0..self.flags.len() {
             if self.flags[slot] & CODE != 0 {
                 self.flags[slot] &= !CODE;
+                self.code_chunks.remove(&(slot as u32));
                 self.code_epochs.insert(slot as u32, self.code_epoch);
             }
         }
@@ -603,6 +626,7 @@ mod tests {
         let mut m = mem();
         m.write_slow(0x2000_1000, 4, 7, true);
         let (slot, _) = m.code_page(0x2000_1000).unwrap();
+        m.mark_code(slot, chunk_mask(0, 64));
         assert!(!m.write32(0x2000_1000, 8)); // no longer cached for writes
         let e = m.code_epoch();
         m.write_slow(0x2000_1000, 4, 8, true);
@@ -610,6 +634,9 @@ mod tests {
         m.write_slow(0x2000_1004, 4, 8, true);
         assert_eq!(m.code_epoch(), e + 1);
         assert!(m.write32(0x2000_1000, 9));
+        m.mark_code(slot, chunk_mask(0, 64));
+        m.write_slow(0x2000_1040, 4, 8, true); // data beside the code
+        assert_eq!(m.code_epoch(), e + 1);
     }
 
     #[test]

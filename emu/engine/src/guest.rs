@@ -10,7 +10,7 @@ pub enum Flow {
     Next,
     /// State changed that decides about interrupts, permissions or sleep: stop at the end of this instruction.
     Stop,
-    /// The program counter was set: leave the block now; the instruction is done.
+    /// The program counter and the decoder state were set: leave the block now; the instruction is done.
     Jumped,
     /// Leave with the program counter at this instruction, which is not done.
     Exit(CpuExit),
@@ -57,7 +57,8 @@ pub trait Guest {
     fn load(&mut self, bus: &mut Bus, addr: u32, size: u8, mem: u8) -> Result<u32, Self::Fault>;
     /// A store that missed the fast path.
     fn store(&mut self, bus: &mut Bus, addr: u32, size: u8, v: u32, mem: u8) -> Result<(), Self::Fault>;
-    /// Jumps to a computed address by the architecture's rules (interworking, exception return).
+    /// Jumps to a computed address by the architecture's rules (interworking, exception return): sets the program
+    /// counter and the decoder state.
     fn jump(&mut self, bus: &mut Bus, target: u32) -> Result<Flow, Self::Fault>;
     /// The function `op.imm`. `insn` is the instruction it belongs to; the program counter still is the block's.
     fn call(&mut self, bus: &mut Bus, op: &Op, insn: &Insn) -> Result<Flow, Self::Fault>;

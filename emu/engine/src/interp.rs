@@ -1,0 +1,463 @@
+//! The interpreter: portable, exact to the instruction, the reference for every other back end.
+
+use crate::{
+    guest::{Flow, Guest},
+    ir::{Block, C, Code, MEM_UNPRIV, N, Op, Regs, V, Z},
+};
+use emu_core::{bus::Bus, cpu::CpuExit};
+
+/// How a block was left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Left {
+    /// Instructions executed (a faulting one counts: it took its time).
+    pub insns: usize,
+    /// Interrupts, permissions or the fabric want a look.
+    pub attention: bool,
+    /// The CPU stops here.
+    pub exit: Option<CpuExit>,
+}
+
+fn nz(r: &mut Regs, v: u32) -> u32 {
+    r.set(N, v);
+    r.set(Z, v);
+    v
+}
+
+#[inline(always)]
+fn add_flags(r: &mut Regs, a: u32, b: u32, carry: u32) -> u32 {
+    let wide = u64::from(a) + u64::from(b) + u64::from(carry);
+    let v = wide as u32;
+    r.set(C, (wide >> 32) as u32);
+    r.set(V, (a ^ v) & (b ^ v));
+    nz(r, v)
+}
+
+/// Shift by register, ARM's rules: the amount is a byte; result and carry (`None`: C stays).
+fn shift(kind: Code, v: u32, amount: u32) -> (u32, Option<u32>) {
+    let n = amount & 0xff;
+    match (kind, n) {
+        (_, 0) => (v, None),
+        (Code::Lsl, 1..=31) => (v << n, Some(v >> (32 - n) & 1)),
+        (Code::Lsl, 32) => (0, Some(v & 1)),
+        (Code::Lsr, 1..=31) => (v >> n, Some(v >> (n - 1) & 1)),
+        (Code::Lsr, 32) => (0, Some(v >> 31)),
+        (Code::Asr, 1..=31) => ((v as i32 >> n) as u32, Some(v >> (n - 1) & 1)),
+        (Code::Asr, _) => ((v as i32 >> 31) as u32, Some(v >> 31)),
+        (Code::Ror, _) => {
+            let v = v.rotate_right(n & 31);
+            (v, Some(v >> 31))
+        }
+        _ => (0, Some(0)),
+    }
+}
+
+fn shift_flags(r: &mut Regs, kind: Code, op: &Op) -> u32 {
+    let (v, c) = shift(kind, r.get(op.a), r.get(op.b));
+    if let Some(c) = c {
+        r.set(C, c);
+    }
+    nz(r, v)
+}
+
+/// Value and carry of a shift by constant.
+#[inline(always)]
+fn shift_imm(kind: Code, v: u32, n: u32) -> (u32, u32) {
+    match kind {
+        Code::LslI => (v << (n & 31), v >> ((32 - n) & 31) & 1),
+        Code::LsrI => ((u64::from(v) >> n) as u32, v >> ((n.wrapping_sub(1)) & 31) & 1),
+        Code::AsrI => ((i64::from(v as i32) >> n) as u32, v >> ((n.wrapping_sub(1)) & 31) & 1),
+        _ => (v.rotate_right(n & 31), v >> ((n.wrapping_sub(1)) & 31) & 1),
+    }
+}
+
+fn div_signed(a: u32, b: u32) -> u32 {
+    if b == 0 { 0 } else { (a as i32).wrapping_div(b as i32) as u32 }
+}
+
+/// What happened at an operation that leaves the fast path.
+enum Slow<F> {
+    Fault(F),
+    Flow(Flow),
+}
+
+/// Executes `block` from its start, at most its first `limit` instructions. The first starts at `cycle`. With `FULL`
+/// every flag is right at every instruction, which a stop in the middle needs; without, `limit` must be the whole
+/// block. On return the guest's program counter and decoder state are those of the next instruction.
+#[allow(clippy::too_many_lines)] // one arm for each operation
+pub fn exec<G: Guest, const FULL: bool>(
+    g: &mut G,
+    bus: &mut Bus,
+    block: &Block,
+    limit: usize,
+    cycle: u64,
+) -> Left {
+    let mut limit = limit;
+    let mut ops = &block.ops[..];
+    if FULL && limit < block.len() {
+        ops = &ops[..usize::from(block.insns[limit].first_op)];
+    }
+    let mut ip = 0;
+    let mut attention = false;
+    let slow = loop {
+        let Some(op) = ops.get(ip) else { break None };
+        ip += 1;
+        macro_rules! r {
+            ($f:ident) => {
+                g.regs().get(op.$f)
+            };
+        }
+        macro_rules! set {
+            ($v:expr) => {{
+                let v = $v;
+                g.regs().set(op.d, v)
+            }};
+        }
+        macro_rules! set_nz {
+            ($v:expr) => {{
+                let v = $v;
+                let v = nz(g.regs(), v);
+                g.regs().set(op.d, v)
+            }};
+        }
+        macro_rules! add {
+            ($a:expr, $b:expr, $c:expr) => {{
+                let (a, b, c) = ($a, $b, $c);
+                let v = add_flags(g.regs(), a, b, c);
+                g.regs().set(op.d, v)
+            }};
+        }
+        macro_rules! shift_op {
+            ($kind:ident) => {{
+                let (v, _) = shift_imm(Code::$kind, r!(a), op.imm);
+                set!(v)
+            }};
+            ($kind:ident, C) => {{
+                let (v, c) = shift_imm(Code::$kind, r!(a), op.imm);
+                g.regs().set(C, c);
+                set!(v)
+            }};
+            ($kind:ident, NZC) => {{
+                let (v, c) = shift_imm(Code::$kind, r!(a), op.imm);
+                g.regs().set(C, c);
+                set_nz!(v)
+            }};
+        }
+        macro_rules! indexed {
+            () => {
+                r!(a).wrapping_add(r!(b) << (op.imm & 31))
+            };
+        }
+        macro_rules! offset {
+            () => {
+                r!(a).wrapping_add(op.imm)
+            };
+        }
+        macro_rules! load {
+            ($addr:expr, $fast:ident, $size:expr, $conv:expr) => {{
+                let addr: u32 = $addr;
+                let v = match bus.fabric.mem.$fast(u64::from(addr)) {
+                    Some(v) if op.x & MEM_UNPRIV == 0 => u32::from(v),
+                    _ => match slow_load(g, bus, block, op, addr, $size, cycle) {
+                        Ok(v) => {
+                            if bus.fabric.attention {
+                                (limit, attention) = (usize::from(op.insn) + 1, true);
+                                ops = &block.ops[..usize::from(block.insns[limit].first_op)];
+                            }
+                            v
+                        }
+                        Err(f) => break Some((op, Slow::Fault(f))),
+                    },
+                };
+                set!($conv(v))
+            }};
+        }
+        macro_rules! store {
+            ($addr:expr, $fast:ident, $t:ty, $size:expr) => {{
+                let addr: u32 = $addr;
+                let v = r!(d);
+                if op.x & MEM_UNPRIV != 0 || !bus.fabric.mem.$fast(u64::from(addr), v as $t) {
+                    if let Err(f) = slow_store(g, bus, block, op, addr, $size, cycle) {
+                        break Some((op, Slow::Fault(f)));
+                    }
+                    if bus.fabric.attention {
+                        (limit, attention) = (usize::from(op.insn) + 1, true);
+                        ops = &block.ops[..usize::from(block.insns[limit].first_op)];
+                    }
+                }
+            }};
+        }
+        macro_rules! jump {
+            ($pc:expr) => {{
+                let pc = $pc;
+                g.set_pc(pc);
+                g.set_it(block.insns[usize::from(op.insn) + 1].it);
+                return Left { insns: usize::from(op.insn) + 1, attention, exit: None };
+            }};
+        }
+        match if FULL { op.full } else { op.code } {
+            Code::Mov => set!(r!(a)),
+            Code::MovS => set_nz!(r!(a)),
+            Code::MovI => set!(op.imm),
+            Code::MovIS => set_nz!(op.imm),
+            Code::Mvn => set!(!r!(a)),
+            Code::MvnS => set_nz!(!r!(a)),
+            Code::Mov64 => {
+                let v = g.regs().get64(op.a);
+                g.regs().set64(op.d, v);
+            }
+            Code::Hi => set!((g.regs().get64(op.a) >> 32) as u32),
+            Code::SetLo => {
+                let v = g.regs().get64(op.d) & 0xffff_ffff_0000_0000 | u64::from(r!(a));
+                g.regs().set64(op.d, v);
+            }
+            Code::SetHi => {
+                let v = g.regs().get64(op.d) & 0xffff_ffff | u64::from(r!(a)) << 32;
+                g.regs().set64(op.d, v);
+            }
+            Code::Add => set!(r!(a).wrapping_add(r!(b))),
+            Code::AddS => add!(r!(a), r!(b), 0),
+            Code::AddI => set!(offset!()),
+            Code::AddIS => add!(r!(a), op.imm, 0),
+            Code::AddLsl => set!(indexed!()),
+            Code::Adc => set!(r!(a).wrapping_add(r!(b)).wrapping_add(g.regs().get(C))),
+            Code::AdcS => add!(r!(a), r!(b), g.regs().get(C)),
+            Code::Sub => set!(r!(a).wrapping_sub(r!(b))),
+            Code::SubS => add!(r!(a), !r!(b), 1),
+            Code::SubI => set!(r!(a).wrapping_sub(op.imm)),
+            Code::SubIS => add!(r!(a), !op.imm, 1),
+            Code::RsbI => set!(op.imm.wrapping_sub(r!(a))),
+            Code::RsbIS => add!(op.imm, !r!(a), 1),
+            Code::Sbc => set!(r!(a).wrapping_add(!r!(b)).wrapping_add(g.regs().get(C))),
+            Code::SbcS => add!(r!(a), !r!(b), g.regs().get(C)),
+            Code::And => set!(r!(a) & r!(b)),
+            Code::AndS => set_nz!(r!(a) & r!(b)),
+            Code::AndI => set!(r!(a) & op.imm),
+            Code::AndIS => set_nz!(r!(a) & op.imm),
+            Code::Or => set!(r!(a) | r!(b)),
+            Code::OrS => set_nz!(r!(a) | r!(b)),
+            Code::OrI => set!(r!(a) | op.imm),
+            Code::OrIS => set_nz!(r!(a) | op.imm),
+            Code::Xor => set!(r!(a) ^ r!(b)),
+            Code::XorS => set_nz!(r!(a) ^ r!(b)),
+            Code::XorI => set!(r!(a) ^ op.imm),
+            Code::XorIS => set_nz!(r!(a) ^ op.imm),
+            Code::Bic => set!(r!(a) & !r!(b)),
+            Code::BicS => set_nz!(r!(a) & !r!(b)),
+            Code::Orn => set!(r!(a) | !r!(b)),
+            Code::OrnS => set_nz!(r!(a) | !r!(b)),
+            Code::SetC => g.regs().set(C, op.imm),
+            Code::LslI => shift_op!(LslI),
+            Code::LslIS => shift_op!(LslI, NZC),
+            Code::LslIC => shift_op!(LslI, C),
+            Code::LsrI => shift_op!(LsrI),
+            Code::LsrIS => shift_op!(LsrI, NZC),
+            Code::LsrIC => shift_op!(LsrI, C),
+            Code::AsrI => shift_op!(AsrI),
+            Code::AsrIS => shift_op!(AsrI, NZC),
+            Code::AsrIC => shift_op!(AsrI, C),
+            Code::RorI => shift_op!(RorI),
+            Code::RorIS => shift_op!(RorI, NZC),
+            Code::RorIC => shift_op!(RorI, C),
+            Code::Rrx => set!(r!(a) >> 1 | g.regs().get(C) << 31),
+            Code::RrxS | Code::RrxC => {
+                let (a, c) = (r!(a), g.regs().get(C));
+                g.regs().set(C, a & 1);
+                let v = a >> 1 | c << 31;
+                set!(v);
+                if op.full == Code::RrxS {
+                    nz(g.regs(), v);
+                }
+            }
+            Code::Lsl => set!(shift(Code::Lsl, r!(a), r!(b)).0),
+            Code::LslS => set!(shift_flags(g.regs(), Code::Lsl, op)),
+            Code::Lsr => set!(shift(Code::Lsr, r!(a), r!(b)).0),
+            Code::LsrS => set!(shift_flags(g.regs(), Code::Lsr, op)),
+            Code::Asr => set!(shift(Code::Asr, r!(a), r!(b)).0),
+            Code::AsrS => set!(shift_flags(g.regs(), Code::Asr, op)),
+            Code::Ror => set!(shift(Code::Ror, r!(a), r!(b)).0),
+            Code::RorS => set!(shift_flags(g.regs(), Code::Ror, op)),
+            Code::Mul => set!(r!(a).wrapping_mul(r!(b))),
+            Code::MulS => set_nz!(r!(a).wrapping_mul(r!(b))),
+            Code::Mla => set!(r!(c).wrapping_add(r!(a).wrapping_mul(r!(b)))),
+            Code::Mls => set!(r!(c).wrapping_sub(r!(a).wrapping_mul(r!(b)))),
+            Code::Umull | Code::Smull | Code::Umlal | Code::Smlal => long_multiply(g.regs(), op),
+            Code::Udiv | Code::Sdiv => {
+                let (a, b) = (r!(a), r!(b));
+                if b == 0
+                    && let Err(f) = g.div_by_zero()
+                {
+                    break Some((op, Slow::Fault(f)));
+                }
+                let signed = op.full == Code::Sdiv;
+                set!(if signed { div_signed(a, b) } else { a.checked_div(b).unwrap_or(0) });
+            }
+            Code::Sxtb => set!(r!(a).rotate_right(op.imm) as i8 as u32),
+            Code::Sxth => set!(r!(a).rotate_right(op.imm) as i16 as u32),
+            Code::Uxtb => set!(r!(a).rotate_right(op.imm) & 0xff),
+            Code::Uxth => set!(r!(a).rotate_right(op.imm) & 0xffff),
+            Code::Ubfx => set!((u64::from(r!(a)) >> op.imm) as u32 & width_mask(op.x)),
+            Code::Sbfx => {
+                let up = (32u32.wrapping_sub(op.imm + u32::from(op.x))) & 31;
+                set!(((r!(a) << up) as i32 >> ((32 - u32::from(op.x)) & 31)) as u32);
+            }
+            Code::Bfi => {
+                let mask = width_mask(op.x) << (op.imm & 31);
+                set!(r!(b) & !mask | (r!(a) << (op.imm & 31)) & mask);
+            }
+            Code::Clz => set!(r!(a).leading_zeros()),
+            Code::Rbit => set!(r!(a).reverse_bits()),
+            Code::Rev => set!(r!(a).swap_bytes()),
+            Code::Rev16 => set!(r!(a).swap_bytes().rotate_right(16)),
+            Code::RevSh => set!((r!(a) as u16).swap_bytes() as i16 as u32),
+            Code::Ld8 => load!(offset!(), read8, 1, |v| v),
+            Code::Ld8S => load!(offset!(), read8, 1, |v: u32| v as i8 as u32),
+            Code::Ld16 => load!(offset!(), read16, 2, |v| v),
+            Code::Ld16S => load!(offset!(), read16, 2, |v: u32| v as i16 as u32),
+            Code::Ld32 => load!(offset!(), read32, 4, |v| v),
+            Code::LdX8 => load!(indexed!(), read8, 1, |v| v),
+            Code::LdX8S => load!(indexed!(), read8, 1, |v: u32| v as i8 as u32),
+            Code::LdX16 => load!(indexed!(), read16, 2, |v| v),
+            Code::LdX16S => load!(indexed!(), read16, 2, |v: u32| v as i16 as u32),
+            Code::LdX32 => load!(indexed!(), read32, 4, |v| v),
+            Code::St8 => store!(offset!(), write8, u8, 1),
+            Code::St16 => store!(offset!(), write16, u16, 2),
+            Code::St32 => store!(offset!(), write32, u32, 4),
+            Code::StX8 => store!(indexed!(), write8, u8, 1),
+            Code::StX16 => store!(indexed!(), write16, u16, 2),
+            Code::StX32 => store!(indexed!(), write32, u32, 4),
+            Code::Skip => {
+                if !g.regs().cond(op.x) {
+                    ip += op.imm as usize;
+                }
+            }
+            Code::Call | Code::CallEnd => {
+                let flow = match call(g, bus, block, op, cycle) {
+                    Ok(flow) => flow,
+                    Err(f) => break Some((op, Slow::Fault(f))),
+                };
+                match flow {
+                    Flow::Next | Flow::Stop => {
+                        if flow == Flow::Stop || bus.fabric.attention {
+                            (limit, attention) = (usize::from(op.insn) + 1, true);
+                            ops = &block.ops[..usize::from(block.insns[limit].first_op)];
+                        }
+                        if op.full == Code::CallEnd {
+                            jump!(op.imm2);
+                        }
+                    }
+                    flow => break Some((op, Slow::Flow(flow))),
+                }
+            }
+            Code::Jump => jump!(op.imm),
+            Code::Branch => jump!(if g.regs().cond(op.x) { op.imm } else { op.imm2 }),
+            Code::BranchZ => jump!(if r!(a) == 0 { op.imm } else { op.imm2 }),
+            Code::BranchNz => jump!(if r!(a) != 0 { op.imm } else { op.imm2 }),
+            Code::JumpReg => {
+                let target = r!(a);
+                at_insn(bus, block, op, cycle);
+                match g.jump(bus, target) {
+                    Ok(flow) => break Some((op, Slow::Flow(flow))),
+                    Err(f) => break Some((op, Slow::Fault(f))),
+                }
+            }
+        }
+    };
+    match slow {
+        None => {
+            let next = &block.insns[limit];
+            g.set_pc(next.pc);
+            g.set_it(next.it);
+            Left { insns: limit, attention, exit: None }
+        }
+        Some((op, slow)) => leave(g, bus, block, op, slow, attention),
+    }
+}
+
+fn width_mask(width: u8) -> u32 {
+    if width >= 32 { u32::MAX } else { (1 << width) - 1 }
+}
+
+fn long_multiply(r: &mut Regs, op: &Op) {
+    let (a, b) = (r.get(op.a), r.get(op.b));
+    let product = match op.full {
+        Code::Umull | Code::Umlal => u64::from(a) * u64::from(b),
+        _ => (i64::from(a as i32) * i64::from(b as i32)) as u64,
+    };
+    let base = match op.full {
+        Code::Umlal | Code::Smlal => u64::from(r.get(op.c)) << 32 | u64::from(r.get(op.d)),
+        _ => 0,
+    };
+    let v = product.wrapping_add(base);
+    r.set(op.d, v as u32);
+    r.set(op.c, (v >> 32) as u32);
+}
+
+/// Tells the fabric which instruction acts, and when.
+#[inline(always)]
+fn at_insn(bus: &mut Bus, block: &Block, op: &Op, cycle: u64) {
+    let insn = &block.insns[usize::from(op.insn)];
+    bus.fabric.set_cycle(cycle + u64::from(insn.cycles));
+    bus.fabric.pc = Some(u64::from(insn.pc));
+}
+
+#[inline(never)]
+fn slow_load<G: Guest>(
+    g: &mut G,
+    bus: &mut Bus,
+    block: &Block,
+    op: &Op,
+    addr: u32,
+    size: u8,
+    cycle: u64,
+) -> Result<u32, G::Fault> {
+    at_insn(bus, block, op, cycle);
+    g.load(bus, addr, size, op.x)
+}
+
+#[inline(never)]
+fn slow_store<G: Guest>(
+    g: &mut G,
+    bus: &mut Bus,
+    block: &Block,
+    op: &Op,
+    addr: u32,
+    size: u8,
+    cycle: u64,
+) -> Result<(), G::Fault> {
+    at_insn(bus, block, op, cycle);
+    let v = g.regs().get(op.d);
+    g.store(bus, addr, size, v, op.x)
+}
+
+#[inline(never)]
+fn call<G: Guest>(g: &mut G, bus: &mut Bus, block: &Block, op: &Op, cycle: u64) -> Result<Flow, G::Fault> {
+    at_insn(bus, block, op, cycle);
+    g.call(bus, op, &block.insns[usize::from(op.insn)])
+}
+
+/// The rare ways out of a block.
+fn leave<G: Guest>(
+    g: &mut G,
+    bus: &mut Bus,
+    block: &Block,
+    op: &Op,
+    slow: Slow<G::Fault>,
+    attention: bool,
+) -> Left {
+    let insn = block.insns[usize::from(op.insn)];
+    let insns = usize::from(op.insn) + 1;
+    match slow {
+        Slow::Fault(f) => {
+            g.set_pc(insn.pc);
+            g.set_it(insn.it);
+            g.raise(bus, f);
+            Left { insns, attention: true, exit: None }
+        }
+        Slow::Flow(Flow::Exit(exit)) => {
+            g.set_pc(insn.pc);
+            g.set_it(insn.it);
+            Left { insns: insns - 1, attention: true, exit: Some(exit) }
+        }
+        Slow::Flow(_) => Left { insns, attention: attention || bus.fabric.attention, exit: None },
+    }
+}

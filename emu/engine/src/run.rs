@@ -1,0 +1,122 @@
+//! The loop around the back ends: interrupts, budget, breakpoints, block after block.
+
+use crate::{
+    cache::CodeCache,
+    guest::{Guest, Poll},
+    interp::{Left, exec},
+    ir::Block,
+};
+use emu_core::{
+    bus::Bus,
+    cpu::{CpuExit, Run},
+    memory::PAGE,
+};
+
+/// Runs `g` as `run` says. Returns the cycle at which the next instruction would start, and why it stopped.
+///
+/// Exceptions are entered right before an instruction that will run, never at the end of a slice, so that slicing a
+/// run changes nothing.
+pub fn run<G: Guest>(g: &mut G, cache: &mut CodeCache, bus: &mut Bus, run: Run) -> (u64, CpuExit) {
+    let mut cycle = run.cycle;
+    let mut attention = true;
+    let mut resume = run.resume;
+    while cycle < run.until {
+        if attention {
+            bus.fabric.set_cycle(cycle);
+            if cycle != run.cycle && bus.fabric.wants_machine() {
+                break;
+            }
+            bus.fabric.attention = false;
+            if let Poll::Exit(exit) = g.poll(bus) {
+                return (cycle, exit);
+            }
+            cache.sync(&bus.fabric.mem);
+            // Entering an exception may have touched a device or decoded code.
+            attention = bus.fabric.attention;
+            if attention && bus.fabric.wants_machine() {
+                break;
+            }
+        }
+        if !bus.breakpoints.is_empty() && !resume && bus.breakpoints.contains(&u64::from(g.pc())) {
+            return (cycle, CpuExit::Break);
+        }
+        resume = false;
+        let left = run_block(g, cache, bus, cycle, run);
+        let (left, cycles) = left;
+        g.retire(left.insns as u64);
+        cycle += cycles;
+        attention |= left.attention;
+        if let Some(exit) = left.exit {
+            return (cycle, exit);
+        }
+        if run.step {
+            break;
+        }
+    }
+    (cycle, CpuExit::Ran)
+}
+
+/// Executes one block or a part of it; returns also the cycles it took.
+#[inline]
+fn run_block<G: Guest>(g: &mut G, cache: &mut CodeCache, bus: &mut Bus, cycle: u64, run: Run) -> (Left, u64) {
+    let pc = g.pc();
+    if g.checks_fetch()
+        && let Err(f) = g.check_fetch(bus, pc)
+    {
+        return fault(g, bus, f);
+    }
+    if g.it() != 0 {
+        return run_single(g, bus, cycle);
+    }
+    let Some(block) = cache.block(g, bus, pc) else {
+        let f = g.fetch_fault(pc);
+        return fault(g, bus, f);
+    };
+    let left = run.until - cycle;
+    if block.cycles() <= left && !run.step && bus.breakpoints.is_empty() && !g.checks_fetch() {
+        let done = exec::<G, false>(g, bus, block, block.len(), cycle);
+        return (done, u64::from(block.insns[done.insns].cycles));
+    }
+    let limit = limit(g, bus, block, left, run.step);
+    let done = exec::<G, true>(g, bus, block, limit, cycle);
+    (done, u64::from(block.insns[done.insns].cycles))
+}
+
+/// How many instructions of a block may run: those that start before the budget's end and before a breakpoint, and
+/// whose fetch is allowed.
+fn limit<G: Guest>(g: &mut G, bus: &mut Bus, block: &Block, left: u64, step: bool) -> usize {
+    if step {
+        return 1;
+    }
+    let n = block.insns[..block.len()].partition_point(|i| u64::from(i.cycles) < left);
+    let checks = g.checks_fetch();
+    let mut stop =
+        |pc: u32| bus.breakpoints.contains(&u64::from(pc)) || checks && g.check_fetch(bus, pc).is_err();
+    (1..n).find(|&i| stop(block.insns[i].pc)).unwrap_or(n)
+}
+
+fn fault<G: Guest>(g: &mut G, bus: &mut Bus, f: G::Fault) -> (Left, u64) {
+    bus.fabric.pc = Some(u64::from(g.pc()));
+    g.raise(bus, f);
+    // A fetch that faults takes its time, so that a guest that only faults still ends.
+    (Left { insns: 0, attention: true, exit: None }, 1)
+}
+
+/// One instruction whose decoding depends on more than its bytes (the middle of an IT block).
+fn run_single<G: Guest>(g: &mut G, bus: &mut Bus, cycle: u64) -> (Left, u64) {
+    let (pc, it) = (g.pc(), g.it());
+    let addr = u64::from(pc) & !(PAGE as u64 - 1);
+    let Some((_, page)) = bus.fabric.mem.code_page(addr) else {
+        let f = g.fetch_fault(pc);
+        return fault(g, bus, f);
+    };
+    let off = pc as usize & (PAGE - 1);
+    let mut bytes = page[off..].iter().take(4).copied().collect::<Vec<_>>();
+    let here = bytes.len();
+    if let Some((_, next)) = bus.fabric.mem.code_page(addr + PAGE as u64) {
+        bytes.extend(&next[..4 - here.min(4)]);
+    }
+    let block = g.translate(&bytes, 0, here, pc, it, 1);
+    let done = exec::<G, true>(g, bus, &block, 1, cycle);
+    (done, u64::from(block.insns[done.insns].cycles))
+}
