@@ -1,1 +1,4 @@
-//! devices
+//! Hardware blocks, one file each, by vendor.
+#![warn(missing_docs)]
+
+pub mod nordic;
