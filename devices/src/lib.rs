@@ -1,4 +1,8 @@
 //! Hardware blocks, one file each, by vendor.
 #![warn(missing_docs)]
 
+pub mod board;
 pub mod nordic;
+pub mod parts;
+pub mod registry;
+pub mod source;

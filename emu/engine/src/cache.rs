@@ -98,7 +98,7 @@ impl CodeCache {
         let i = if recent.0 == number { recent.1 as usize } else { self.find(g, bus, number)? };
         let off = pc as usize & (PAGE - 1);
         let l = self.locals.get(i)?;
-        if l.verified[off / 128] >> (off / 2 & 63) & 1 == 0 {
+        if (l.verified[off / 128] >> ((off / 2) & 63)) & 1 == 0 {
             return self.slow_block(g, bus, i, pc);
         }
         self.locals[i].code.blocks[off / 2].get().map(|b| &**b)
@@ -128,7 +128,7 @@ impl CodeCache {
             self.locals[i] = make_local(g, &bus.fabric.mem, number)?;
             watch(&mut self.locals[i], &mut bus.fabric.mem, off, reach);
         }
-        self.locals[i].verified[off / 128] |= 1 << (off / 2 & 63);
+        self.locals[i].verified[off / 128] |= 1 << ((off / 2) & 63);
         let code = &self.locals[i].code;
         let make = || Box::new(g.translate(&code.bytes, off, PAGE, pc, 0, MAX_INSNS));
         Some(code.blocks[off / 2].get_or_init(make))
@@ -141,6 +141,10 @@ fn watch(l: &mut Local, mem: &mut Memory, off: usize, reach: u64) -> bool {
     let end = ((off + MAX_INSNS * 4) / 64 * 64 + 64).min(PAGE);
     let start = off / 64 * 64;
     if now[start..end] != l.code.bytes[start..end] {
+        return false;
+    }
+    let tail = l.next_slot.map_or(&[][..], |next| &mem.page_bytes(next)[..2]);
+    if end == PAGE && tail != &l.code.bytes[PAGE..] {
         return false;
     }
     mem.mark_code(l.slot, reach);

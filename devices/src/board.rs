@@ -1,0 +1,548 @@
+//! Boards are data: builds a machine from one TOML file and the SoC file it inherits.
+//!
+//! What the keys mean stands in `devices/boards/README.md`.
+
+use crate::{
+    parts::or_gate::{self, OrGate},
+    registry::{self, BOARDS, Kind, Params, SOCS},
+    source::{Diagnostics, Source, Tab, nearest},
+};
+use emu_core::{
+    Machine,
+    bus::Bus,
+    cpu::Cpu,
+    device::{Console, DevId, Pin, Port, Sink},
+    machine::{ExternalPort, PortKind},
+    memory::{PAGE, RegionKind},
+    time::Clock,
+};
+use std::collections::BTreeMap;
+
+/// A CPU as a board file wants it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CpuSpec {
+    /// `cortex-m0`, ...
+    pub core: String,
+    /// External interrupt lines.
+    pub irqs: u16,
+    /// Implemented priority bits, if not the core's usual number.
+    pub priority_bits: Option<u8>,
+    /// MPU regions, if not the core's usual number.
+    pub mpu_regions: Option<u8>,
+    /// Clock in Hz.
+    pub hz: u64,
+}
+
+/// Makes CPUs: the front ends live above this crate. `None`: no such core.
+pub type CpuFactory<'a> = &'a dyn Fn(&CpuSpec) -> Option<Box<dyn Cpu>>;
+
+/// What a person wants to know of a device.
+#[derive(Clone, Debug)]
+pub struct DeviceInfo {
+    /// Name in the board file.
+    pub name: String,
+    /// Model.
+    pub kind: &'static str,
+    /// First address, if it is on the bus.
+    pub base: Option<u64>,
+    /// Interrupt lines.
+    pub irqs: Vec<u16>,
+    /// What it leaves out.
+    pub not_modelled: &'static [&'static str],
+    /// Inputs a scenario can set, with units.
+    pub inputs: &'static [(&'static str, &'static str)],
+}
+
+/// What a person wants to know of a board.
+#[derive(Clone, Debug, Default)]
+pub struct BoardInfo {
+    /// Name.
+    pub name: String,
+    /// One line.
+    pub description: String,
+    /// QEMU's and other names.
+    pub aliases: Vec<String>,
+    /// CPUs.
+    pub cpus: Vec<CpuSpec>,
+    /// Devices.
+    pub devices: Vec<DeviceInfo>,
+    /// The console a user sees first.
+    pub console: Option<String>,
+}
+
+/// A machine and what there is to know about it.
+pub struct Board {
+    /// The machine, not yet powered on.
+    pub machine: Machine,
+    /// For people.
+    pub info: BoardInfo,
+}
+
+/// A board file that ships: name, description and aliases.
+pub fn list() -> Vec<BoardInfo> {
+    let mut all = vec![];
+    for (name, text) in BOARDS {
+        if let Ok(source) = Source::parse(name, text) {
+            let root = source.root();
+            all.push(BoardInfo { name: name.to_string(), ..heading(&root) });
+        }
+    }
+    all
+}
+
+fn heading(root: &Tab) -> BoardInfo {
+    BoardInfo {
+        description: root.str("description").unwrap_or_default().into(),
+        aliases: root.strings("aliases").unwrap_or_default().into_iter().map(String::from).collect(),
+        console: root.str("console").map(String::from),
+        ..BoardInfo::default()
+    }
+}
+
+/// The text of a shipped board by name or alias; the error holds the nearest right name.
+pub fn find(name: &str) -> Result<(&'static str, &'static str), String> {
+    let all = list();
+    let found = all.iter().position(|b| b.name == name || b.aliases.iter().any(|a| a == name));
+    match found {
+        Some(i) => Ok(BOARDS[i]),
+        None => {
+            let names = all.iter().flat_map(|b| std::iter::once(&b.name).chain(&b.aliases));
+            let help = nearest(name, names.map(String::as_str)).unwrap_or_default();
+            let known: Vec<_> = all.iter().map(|b| &b.name[..]).collect();
+            Err(format!("no machine is called `{name}`; {help} known: {}", known.join(", ")))
+        }
+    }
+}
+
+/// Builds the shipped board `name`.
+pub fn build(name: &str, cpus: CpuFactory) -> Result<Board, Diagnostics> {
+    let (name, text) = find(name).map_err(|message| {
+        let file = "--machine".to_string();
+        Diagnostics(vec![crate::source::Diagnostic { file, line: 1, column: 1, message, help: None }])
+    })?;
+    build_text(name, &format!("{name}.toml"), text, cpus)
+}
+
+/// Builds a board from the text of a file. `name` names the machine, `file` stands in diagnostics.
+pub fn build_text(name: &str, file: &str, text: &str, cpus: CpuFactory) -> Result<Board, Diagnostics> {
+    let board = Source::parse(file, text)?;
+    let root = board.root();
+    let soc = match root.str("inherit") {
+        None => None,
+        Some(want) => match SOCS.iter().find(|s| s.0 == want) {
+            Some((soc, text)) => Some(Source::parse(&format!("{soc}.toml"), text)?),
+            None => {
+                let help = nearest(want, SOCS.iter().map(|s| s.0));
+                root.report("inherit", format!("no SoC is called `{want}`"), help);
+                None
+            }
+        },
+    };
+    let files: Vec<&Source> = soc.iter().chain([&board]).collect();
+    let roots: Vec<Tab> = files[..files.len() - 1].iter().map(|s| s.root()).chain([root]).collect();
+    let mut b = Builder {
+        bus: Bus::default(),
+        clocks: BTreeMap::new(),
+        devices: vec![],
+        irqs: BTreeMap::new(),
+        roots,
+    };
+    b.info_pass();
+    let board = b.build(name, cpus);
+    b.roots.iter().for_each(Tab::done);
+    let found: Vec<_> = files.iter().flat_map(|s| s.take_diagnostics()).collect();
+    if found.is_empty() { Ok(board) } else { Err(Diagnostics(found)) }
+}
+
+struct Dev<'s> {
+    name: String,
+    kind: &'static Kind,
+    base: Option<u64>,
+    /// The board's overlay first.
+    tabs: Vec<Tab<'s>>,
+    id: DevId,
+    linked: Vec<Port>,
+}
+
+struct Builder<'s> {
+    bus: Bus,
+    clocks: BTreeMap<String, u64>,
+    devices: Vec<Dev<'s>>,
+    /// Who drives an interrupt line: `(cpu, line)` to pins.
+    irqs: BTreeMap<(u16, u16), Vec<(DevId, Pin)>>,
+    /// SoC, board.
+    roots: Vec<Tab<'s>>,
+}
+
+impl<'s> Builder<'s> {
+    /// Keys that only people read.
+    fn info_pass(&self) {
+        for root in &self.roots {
+            root.str("description");
+            root.str("inherit");
+        }
+    }
+
+    fn build(&mut self, name: &str, cpus: CpuFactory) -> Board {
+        self.read_clocks();
+        self.read_memory();
+        self.read_devices();
+        self.make_devices();
+        self.read_wires();
+        let board = self.roots.last().map(heading).unwrap_or_default();
+        let specs = self.read_cpus();
+        let devices = self.device_infos();
+        self.join_irqs();
+        let ports = self.external_ports();
+        let mut machine = Machine::new(name, std::mem::take(&mut self.bus));
+        for (spec, tab) in &specs {
+            match cpus(spec) {
+                Some(cpu) => machine.add_cpu(cpu, Clock::hz(spec.hz)),
+                None => tab.report("core", format!("no core is called `{}`", spec.core), None),
+            }
+        }
+        machine.ports = ports;
+        self.check_console(&board, &machine);
+        let cpus = specs.into_iter().map(|s| s.0).collect();
+        Board { machine, info: BoardInfo { name: name.into(), cpus, devices, ..board } }
+    }
+
+    fn check_console(&self, info: &BoardInfo, machine: &Machine) {
+        let Some(console) = &info.console else { return };
+        if !machine.ports.iter().any(|p| p.name == *console) {
+            let help = nearest(console, machine.ports.iter().map(|p| &p.name[..]));
+            if let Some(root) = self.roots.last() {
+                root.report("console", format!("no serial port is called `{console}`"), help);
+            }
+        }
+    }
+
+    fn read_clocks(&mut self) {
+        for root in &self.roots {
+            for (name, item) in root.entries("clock") {
+                match item.as_integer().and_then(|v| u64::try_from(v).ok()).filter(|v| *v > 0) {
+                    Some(hz) => drop(self.clocks.insert(name.into(), hz)),
+                    None => {
+                        root.source().report(item.span(), "a clock's rate is a number of Hz above 0", None)
+                    }
+                }
+            }
+        }
+    }
+
+    fn clock(&self, tab: &Tab, name: &str) -> u64 {
+        self.clocks.get(name).copied().unwrap_or_else(|| {
+            let help = nearest(name, self.clocks.keys().map(String::as_str));
+            tab.report("clock", format!("no clock is called `{name}`"), help);
+            1
+        })
+    }
+
+    /// Regions, and whether the new one is free.
+    fn read_memory(&mut self) {
+        let mut taken: Vec<(u64, u64, String)> = vec![];
+        for root in &self.roots {
+            for (name, tab) in root.named("memory") {
+                let (base, size) = (tab.need_uint("base").unwrap_or(0), tab.need_uint("size").unwrap_or(0));
+                let kind = match tab.need_str("kind") {
+                    Some("rom") => RegionKind::Rom,
+                    Some("ram") | None => RegionKind::Ram,
+                    Some(other) => {
+                        tab.report("kind", format!("memory is `ram` or `rom`, not `{other}`"), None);
+                        RegionKind::Ram
+                    }
+                };
+                let alias = tab.uint("alias_of");
+                tab.str("writer"); // once the devices are there
+                tab.done();
+                if !base.is_multiple_of(PAGE as u64) || size == 0 || base.checked_add(size).is_none() {
+                    tab.report("base", "memory starts at a multiple of 4096 and has a size", None);
+                    continue;
+                }
+                if let Some(o) = taken.iter().find(|t| base < t.0 + t.1 && t.0 < base + size) {
+                    tab.report("base", format!("`{name}` overlaps `{}` at {:#010x}", o.2, o.0), None);
+                    continue;
+                }
+                taken.push((base, size, name.into()));
+                match alias {
+                    Some(target) => self.bus.fabric.mem.add_alias(base, size, target),
+                    None => self.bus.fabric.mem.add_region(name, base, size, kind),
+                }
+            }
+        }
+    }
+
+    fn read_devices(&mut self) {
+        let mut found: Vec<(&'s str, Vec<Tab<'s>>)> = vec![];
+        for root in &self.roots {
+            for (name, tab) in root.named("device") {
+                match found.iter_mut().find(|d| d.0 == name) {
+                    Some(d) => d.1.insert(0, tab),
+                    None => found.push((name, vec![tab])),
+                }
+            }
+        }
+        for (name, tabs) in found {
+            let first = tabs.last().expect("a device has a table");
+            for overlay in &tabs[..tabs.len() - 1] {
+                overlay.str("kind");
+            }
+            let Some(want) = first.need_str("kind") else { continue };
+            let Some(kind) = registry::kind(want) else {
+                let help = nearest(want, registry::kinds().iter().map(|k| k.name));
+                first.report("kind", format!("no device model is called `{want}`"), help);
+                continue;
+            };
+            let base = tabs.iter().find_map(|t| t.uint("base"));
+            self.devices.push(Dev { name: name.into(), kind, base, tabs, id: DevId(0), linked: vec![] });
+        }
+    }
+
+    /// Addresses of all event (or task) registers of devices on the bus, with the pins of an interconnect.
+    fn interconnect(&self, access: emu_core::regs::Access) -> Vec<(u32, usize, Pin)> {
+        let mut all = vec![];
+        for (d, dev) in self.devices.iter().enumerate() {
+            let Some(base) = dev.base else { continue };
+            let mut slot = 0;
+            for r in (dev.kind.regs)() {
+                for i in 0..r.count {
+                    if r.access == access {
+                        all.push(((base as u32).wrapping_add(r.offset + i * r.stride), d, slot));
+                    }
+                    slot += 1;
+                }
+            }
+        }
+        all
+    }
+
+    fn make_devices(&mut self) {
+        use emu_core::regs::Access;
+        let (events, tasks) = (self.interconnect(Access::Event), self.interconnect(Access::Task));
+        let number = |list: &[(u32, usize, Pin)]| -> Vec<(u32, Pin)> {
+            list.iter().enumerate().map(|(i, e)| (e.0, i as Pin)).collect()
+        };
+        let (event_pins, task_pins) = (number(&events), number(&tasks));
+        let mut windows: Vec<(u64, u64, String)> = vec![];
+        for d in 0..self.devices.len() {
+            let dev = &self.devices[d];
+            let params =
+                Params { tabs: &dev.tabs, clocks: &self.clocks, events: &event_pins, tasks: &task_pins };
+            let made = (dev.kind.create)(&params);
+            let id = self.bus.add_device(&dev.name, made);
+            self.window(d, id, &mut windows);
+            self.device_irqs(d, id);
+            self.devices[d].id = id;
+        }
+        for d in 0..self.devices.len() {
+            self.devices[d].tabs.iter().for_each(Tab::done);
+            if self.devices[d].kind.interconnect {
+                let ppi = self.devices[d].id;
+                for (i, (_, from, slot)) in events.iter().enumerate() {
+                    let from = self.devices[*from].id;
+                    self.bus.connect((from, *slot), Sink::Device(ppi, i as Pin));
+                }
+                for (i, (_, to, slot)) in tasks.iter().enumerate() {
+                    let to = self.devices[*to].id;
+                    self.bus.connect((ppi, i as Pin), Sink::Device(to, *slot));
+                }
+            }
+        }
+        self.rom_writers();
+    }
+
+    fn window(&mut self, d: usize, id: DevId, taken: &mut Vec<(u64, u64, String)>) {
+        let dev = &self.devices[d];
+        let size = dev.tabs.iter().find_map(|t| t.uint("size")).unwrap_or(0x1000);
+        let Some(base) = dev.base else { return };
+        let tab = dev.tabs.iter().find(|t| t.has("base")).expect("the base came from a table");
+        if base.checked_add(size).is_none() || size == 0 {
+            return tab.report("base", "a device's window has a size and ends below 2^64", None);
+        }
+        let regions = self.bus.fabric.mem.regions();
+        let clash = taken.iter().find(|w| base < w.0 + w.1 && w.0 < base + size).map(|w| w.2.clone());
+        let memory = regions.iter().find(|r| base < r.base + r.size && r.base < base + size);
+        if let Some(other) = clash.or_else(|| memory.map(|r| r.name.clone())) {
+            return tab.report("base", format!("`{}` at {base:#010x} overlaps `{other}`", dev.name), None);
+        }
+        taken.push((base, size, dev.name.clone()));
+        self.bus.add_window(base, size, id);
+    }
+
+    fn device_irqs(&mut self, d: usize, id: DevId) {
+        let dev = &self.devices[d];
+        let mut lines = vec![];
+        for tab in &dev.tabs {
+            if let Some(line) = tab.uint("irq") {
+                lines.push(("irq", line, tab));
+            }
+            for (pin, item) in tab.entries("irqs") {
+                match item.as_integer().and_then(|v| u64::try_from(v).ok()) {
+                    Some(line) => lines.push((pin, line, tab)),
+                    None => tab.source().report(item.span(), "an interrupt line is a number", None),
+                }
+            }
+        }
+        let mut found = vec![];
+        for (pin, line, tab) in lines {
+            match dev.kind.pin(pin) {
+                Some(pin) => found.push((pin, line as u16)),
+                None => {
+                    let names: Vec<_> = dev.kind.pins.iter().map(|p| p.name).collect();
+                    tab.report("irqs", format!("`{}` has no output `{pin}`", dev.name), nearest(pin, names));
+                }
+            }
+        }
+        for (pin, line) in found {
+            self.irqs.entry((0, line)).or_default().push((id, pin));
+        }
+    }
+
+    fn rom_writers(&mut self) {
+        for root in &self.roots {
+            for (name, tab) in root.named("memory") {
+                let Some(writer) = tab.str("writer") else { continue };
+                match self.devices.iter().find(|d| d.name == writer) {
+                    Some(d) => drop(self.bus.fabric.mem.set_writer(name, d.id)),
+                    None => {
+                        let help = nearest(writer, self.devices.iter().map(|d| &d.name[..]));
+                        tab.report("writer", format!("no device is called `{writer}`"), help);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Splits `device.end` and finds the device.
+    fn end_of(&self, tab: &Tab<'s>, key: &'static str) -> Option<(usize, &'s str)> {
+        let text = tab.need_str(key)?;
+        let (dev, end) = text.split_once('.').unwrap_or((text, ""));
+        let found = self.devices.iter().position(|d| d.name == dev);
+        if found.is_none() {
+            let help = nearest(dev, self.devices.iter().map(|d| &d.name[..]));
+            tab.report(key, format!("no device is called `{dev}`"), help);
+        }
+        found.map(|d| (d, end))
+    }
+
+    fn pin_of(&self, tab: &Tab<'s>, key: &'static str) -> Option<(DevId, Pin)> {
+        let (d, end) = self.end_of(tab, key)?;
+        let pin = self.devices[d].kind.pin(end);
+        if pin.is_none() {
+            let help = nearest(end, self.devices[d].kind.pins.iter().map(|p| p.name));
+            tab.report(key, format!("`{}` has no pin `{end}`", self.devices[d].name), help);
+        }
+        pin.map(|p| (self.devices[d].id, p))
+    }
+
+    fn port_of(&mut self, tab: &Tab<'s>, key: &'static str) -> Option<(DevId, Port)> {
+        let (d, end) = self.end_of(tab, key)?;
+        let ports = self.devices[d].kind.ports;
+        let found = ports.iter().find(|p| p.name == end).map(|p| p.port);
+        match found {
+            Some(port) => {
+                self.devices[d].linked.push(port);
+                Some((self.devices[d].id, port))
+            }
+            None => {
+                let help = nearest(end, ports.iter().map(|p| p.name));
+                tab.report(key, format!("`{}` has no port `{end}`", self.devices[d].name), help);
+                None
+            }
+        }
+    }
+
+    fn read_wires(&mut self) {
+        for r in 0..self.roots.len() {
+            for tab in self.roots[r].list("wire") {
+                let (from, to) = (self.pin_of(&tab, "from"), self.pin_of(&tab, "to"));
+                tab.done();
+                if let (Some(from), Some(to)) = (from, to) {
+                    self.bus.connect(from, Sink::Device(to.0, to.1));
+                }
+            }
+            for tab in self.roots[r].list("link") {
+                let (a, b) = (self.port_of(&tab, "a"), self.port_of(&tab, "b"));
+                tab.done();
+                if let (Some(a), Some(b)) = (a, b) {
+                    self.bus.link(a, b);
+                }
+            }
+        }
+    }
+
+    /// A line that several pins drive goes through an OR gate.
+    fn join_irqs(&mut self) {
+        for ((cpu, line), drivers) in std::mem::take(&mut self.irqs) {
+            let sink = Sink::Irq(cpu, line);
+            if let [one] = drivers[..] {
+                self.bus.connect(one, sink);
+                continue;
+            }
+            let gate = self.bus.add_device(&format!("irq{line}-or"), Box::new(OrGate::default()));
+            for (i, driver) in drivers.into_iter().enumerate() {
+                self.bus.connect(driver, Sink::Device(gate, i as Pin));
+            }
+            self.bus.connect((gate, or_gate::OUT), sink);
+        }
+    }
+
+    fn read_cpus(&self) -> Vec<(CpuSpec, Tab<'s>)> {
+        let mut all = vec![];
+        for root in &self.roots {
+            for (_, tab) in root.named("cpu") {
+                let Some(core) = tab.need_str("core") else { continue };
+                let clock = tab.need_str("clock");
+                let small = |key| tab.uint(key).map(|v| v.min(255) as u8);
+                let spec = CpuSpec {
+                    core: core.into(),
+                    irqs: tab.uint("irqs").unwrap_or(32).min(480) as u16,
+                    priority_bits: small("priority_bits"),
+                    mpu_regions: small("mpu_regions"),
+                    hz: clock.map_or(1, |c| self.clock(&tab, c)),
+                };
+                tab.done();
+                all.push((spec, tab));
+            }
+        }
+        all
+    }
+
+    fn device_infos(&self) -> Vec<DeviceInfo> {
+        let info = |d: &Dev| {
+            let made = self.bus.device(d.id);
+            let mut irqs: Vec<_> =
+                self.irqs.iter().filter(|(_, v)| v.iter().any(|p| p.0 == d.id)).map(|(k, _)| k.1).collect();
+            irqs.sort_unstable();
+            DeviceInfo {
+                name: d.name.clone(),
+                kind: d.kind.name,
+                base: d.base,
+                irqs,
+                not_modelled: made.map_or(&[], |m| m.not_modelled()),
+                inputs: made.map_or(&[], |m| m.inputs()),
+            }
+        };
+        self.devices.iter().map(info).collect()
+    }
+
+    /// Ports that nothing inside the machine is linked to; serial ones are consoles, and so is semihosting.
+    fn external_ports(&mut self) -> Vec<ExternalPort> {
+        let mut all = vec![];
+        for d in &self.devices {
+            let open = |p: &&registry::PortInfo| !d.linked.contains(&p.port);
+            let open: Vec<_> = d.kind.ports.iter().filter(open).collect();
+            for p in open {
+                let Some(kind) = p.kind else { continue };
+                all.push(ExternalPort { name: d.name.clone(), dev: d.id, port: p.port, kind });
+            }
+        }
+        let (name, dev) = ("semihost".to_string(), DevId::cpu(0));
+        all.push(ExternalPort { name, dev, port: 0, kind: PortKind::Semihost });
+        for p in all.iter().filter(|p| p.kind != PortKind::Radio) {
+            let console = Console { name: p.name.clone(), dev: p.dev, port: p.port, len: 0, hash: 0 };
+            self.bus.fabric.consoles.push(console);
+        }
+        all
+    }
+}

@@ -1,0 +1,146 @@
+//! Every device model by name, and the SoC and board files that ship.
+
+use crate::source::Tab;
+use emu_core::{
+    device::{Peripheral, Pin, Port},
+    machine::PortKind,
+    regs::RegInfo,
+    time::Clock,
+};
+use std::collections::BTreeMap;
+
+/// Named pins of a model: one, or `count` with the number behind the name (`p0`, `p1`, ...).
+#[derive(Clone, Copy, Debug)]
+pub struct PinInfo {
+    /// Name, or its beginning.
+    pub name: &'static str,
+    /// First pin.
+    pub first: Pin,
+    /// How many; 0 for a single pin whose name has no number.
+    pub count: u16,
+}
+
+/// A message port of a model.
+#[derive(Clone, Copy, Debug)]
+pub struct PortInfo {
+    /// Name.
+    pub name: &'static str,
+    /// Number.
+    pub port: Port,
+    /// What it is outside the machine if nothing inside is linked to it.
+    pub kind: Option<PortKind>,
+}
+
+/// A device model.
+pub struct Kind {
+    /// `vendor,block`.
+    pub name: &'static str,
+    /// Makes one; mistakes in the parameters are reported through them.
+    pub create: fn(&Params) -> Box<dyn Peripheral>,
+    /// Its registers.
+    pub regs: fn() -> &'static [RegInfo],
+    /// Its pins.
+    pub pins: &'static [PinInfo],
+    /// Its ports.
+    pub ports: &'static [PortInfo],
+    /// Its pulse pins lead from every event register and to every task register of the board.
+    pub interconnect: bool,
+}
+
+impl Kind {
+    /// A pin by name.
+    pub fn pin(&self, name: &str) -> Option<Pin> {
+        self.pins.iter().find_map(|p| match p.count {
+            0 => (p.name == name).then_some(p.first),
+            n => {
+                let i: u16 = name.strip_prefix(p.name)?.parse().ok()?;
+                (i < n).then(|| p.first + i)
+            }
+        })
+    }
+}
+
+/// What a board file says about one device.
+pub struct Params<'a, 's> {
+    pub(crate) tabs: &'a [Tab<'s>],
+    pub(crate) clocks: &'a BTreeMap<String, u64>,
+    /// Addresses of all event registers of the board, with the interconnect's input pin for each.
+    pub events: &'a [(u32, Pin)],
+    /// Addresses of all task registers of the board, with the interconnect's output pin for each.
+    pub tasks: &'a [(u32, Pin)],
+}
+
+impl<'s> Params<'_, 's> {
+    fn tab(&self, key: &str) -> Option<&Tab<'s>> {
+        self.tabs.iter().find(|t| t.has(key))
+    }
+    /// An optional number.
+    pub fn uint(&self, key: &'static str) -> Option<u64> {
+        let all: Vec<_> = self.tabs.iter().map(|t| t.uint(key)).collect();
+        all.into_iter().flatten().next()
+    }
+    /// An optional list of numbers.
+    pub fn uints(&self, key: &'static str) -> Option<Vec<u64>> {
+        let all: Vec<_> = self.tabs.iter().map(|t| t.uints(key)).collect();
+        all.into_iter().flatten().next()
+    }
+    /// An optional truth value.
+    pub fn bool(&self, key: &'static str) -> Option<bool> {
+        let all: Vec<_> = self.tabs.iter().map(|t| t.bool(key)).collect();
+        all.into_iter().flatten().next()
+    }
+    /// An optional string.
+    pub fn str(&self, key: &'static str) -> Option<&'s str> {
+        let all: Vec<_> = self.tabs.iter().map(|t| t.str(key)).collect();
+        all.into_iter().flatten().next()
+    }
+    /// Rate in Hz of the clock that `key` names; a missing or unknown name is reported.
+    pub fn hz(&self, key: &'static str) -> u64 {
+        let Some(name) = self.str(key) else {
+            if let Some(t) = self.tabs.last() {
+                t.report_here(format!("`{key}` is missing: the name of a clock"), None);
+            }
+            return 1;
+        };
+        self.clocks.get(name).copied().unwrap_or_else(|| {
+            if let Some(t) = self.tab(key) {
+                let help = crate::source::nearest(name, self.clocks.keys().map(String::as_str));
+                t.report(key, format!("no clock is called `{name}`"), help);
+            }
+            1
+        })
+    }
+    /// The clock that `key` names.
+    pub fn clock(&self, key: &'static str) -> Clock {
+        Clock::hz(self.hz(key))
+    }
+    /// Notes a mistake in a parameter.
+    pub fn report(&self, key: &'static str, message: impl Into<String>) {
+        if let Some(t) = self.tab(key).or(self.tabs.last()) {
+            t.report(key, message, None);
+        }
+    }
+}
+
+/// A model by name.
+pub fn kind(name: &str) -> Option<&'static Kind> {
+    kinds().iter().find(|k| k.name == name)
+}
+
+/// Register table of a device type, for [`Kind::regs`].
+pub fn regs_of<D: emu_core::device::Device>() -> &'static [RegInfo] {
+    <D::Reg as emu_core::regs::RegSet>::TABLE
+}
+
+/// All models.
+pub fn kinds() -> &'static [Kind] {
+    KINDS
+}
+
+static KINDS: &[Kind] = &[];
+
+/// SoC files that ship: name and text.
+pub static SOCS: &[(&str, &str)] = &[];
+
+/// Board files that ship: name and text.
+pub static BOARDS: &[(&str, &str)] = &[];
