@@ -17,6 +17,7 @@ use crate::{
     time::{Clock, Time},
 };
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Why a machine stopped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -79,7 +80,12 @@ pub struct Machine {
     cpus: Vec<CpuSlot>,
     now: Time,
     resume: bool,
+    /// What lies in memory at power-on. Part of the machine's build, not of its state.
+    image: Arc<[Chunk]>,
 }
+
+/// Bytes at an address.
+pub type Chunk = (u64, Vec<u8>);
 
 #[derive(Serialize, Deserialize)]
 struct CpuState {
@@ -123,12 +129,47 @@ struct Saved {
 impl Machine {
     /// A machine without CPUs.
     pub fn new(name: &str, bus: Bus) -> Machine {
-        Machine { name: name.to_string(), bus, ports: vec![], cpus: vec![], now: Time::ZERO, resume: false }
+        Machine {
+            name: name.to_string(),
+            bus,
+            ports: vec![],
+            cpus: vec![],
+            now: Time::ZERO,
+            resume: false,
+            image: Arc::new([]),
+        }
     }
 
     /// Adds a CPU with its clock.
     pub fn add_cpu(&mut self, cpu: Box<dyn Cpu>, clock: Clock) {
         self.cpus.push(CpuSlot { cpu, clock, cycle: 0, asleep: false, locked: false });
+    }
+
+    /// Puts an image into memory, ROM included; parts in RAM come back at each power-on. The error is the first
+    /// address where there is no memory.
+    pub fn load_image(&mut self, image: Vec<Chunk>) -> Result<(), u64> {
+        for (addr, bytes) in &image {
+            let n = self.bus.fabric.mem.poke(*addr, bytes);
+            if n < bytes.len() {
+                return Err(addr.wrapping_add(n as u64));
+            }
+        }
+        self.image = image.into();
+        Ok(())
+    }
+
+    /// Clears RAM and puts the image's parts in RAM back.
+    fn refresh_ram(&mut self) {
+        let mem = &mut self.bus.fabric.mem;
+        let ram = mem.regions().iter().filter(|r| r.kind == RegionKind::Ram);
+        for name in ram.map(|r| r.name.clone()).collect::<Vec<_>>() {
+            mem.clear_region(&name);
+        }
+        for (addr, bytes) in self.image.iter() {
+            if mem.region_at(*addr).is_some_and(|r| r.kind == RegionKind::Ram) {
+                mem.poke(*addr, bytes);
+            }
+        }
     }
 
     /// Switches the power on: RAM is empty, randomness is `seed`'s, every device and CPU starts.
@@ -140,10 +181,7 @@ impl Machine {
     /// Resets devices, then CPUs. After [`ResetKind::PowerOn`] RAM is lost.
     pub fn reset(&mut self, kind: ResetKind) {
         if kind == ResetKind::PowerOn {
-            let ram = self.bus.fabric.mem.regions().iter().filter(|r| r.kind == RegionKind::Ram);
-            for name in ram.map(|r| r.name.clone()).collect::<Vec<_>>() {
-                self.bus.fabric.mem.clear_region(&name);
-            }
+            self.refresh_ram();
         }
         self.bus.fabric.reset_request = None;
         self.bus.fabric.stalled_until = Time::ZERO;
@@ -380,6 +418,7 @@ impl Machine {
             cpus: self.cpus.iter().map(|s| CpuSlot { cpu: s.cpu.fork(), ..*s }).collect(),
             now: self.now,
             resume: self.resume,
+            image: Arc::clone(&self.image),
         }
     }
 

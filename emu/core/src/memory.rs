@@ -480,13 +480,11 @@ impl Memory {
 
     /// Clears a region (power loss).
     pub fn clear_region(&mut self, name: &str) {
-        let Some(r) = self.regions.iter().find(|r| r.name == name).cloned() else { return };
-        let zeros = [0; PAGE];
-        let mut off = 0;
-        while off < r.size {
-            self.poke(r.base + off, &zeros[..(r.size - off).min(PAGE as u64) as usize]);
-            off += PAGE as u64;
-        }
+        let Some(r) = self.regions.iter().find(|r| r.name == name) else { return };
+        let first = r.first_slot as usize;
+        self.pages[first..first + r.size.div_ceil(PAGE as u64) as usize].fill_with(zero_page);
+        self.drop_code();
+        self.flush();
     }
 
     /// Wrapping sum of hash(region, page, content) over all pages that are not all zero.
