@@ -1,0 +1,178 @@
+//! The functions that translated code calls: [`Code::Call`](emu_engine::ir::Code::Call) with one of these ids.
+//!
+//! Operands travel in the fields of the operation: `d`, `a`, `b`, `c` are slots of the register file (for
+//! floating-point arithmetic: numbers of S or D registers), `x` and `imm2` numbers.
+
+use super::fault::Fault;
+use super::system::System;
+use super::{call_dsp, call_vfp};
+use emu_core::bus::Bus;
+use emu_engine::guest::{Flow, Guest};
+use emu_engine::ir::{Insn, MEM_ALIGNED, Op, Regs};
+
+/// UNDEFINED instruction.
+pub const UNDEFINED: u32 = 0;
+/// Coprocessor `x` that does not exist.
+pub const NOCP: u32 = 1;
+/// The instruction lies where there is no memory.
+pub const FETCH_FAULT: u32 = 2;
+/// BranchWritePC(`r[a]`).
+pub const BRANCH: u32 = 3;
+/// SVC `imm2`.
+pub const SVC: u32 = 4;
+/// BKPT `imm2`.
+pub const BKPT: u32 = 5;
+/// WFI.
+pub const WFI: u32 = 6;
+/// WFE.
+pub const WFE: u32 = 7;
+/// SEV.
+pub const SEV: u32 = 8;
+/// `r[d]` = special register `x`.
+pub const MRS: u32 = 9;
+/// Special register `x` with mask `c` = `r[a]`.
+pub const MSR: u32 = 10;
+/// CPS: bit 4 of `x` disables, bit 1 is PRIMASK, bit 0 FAULTMASK.
+pub const CPS: u32 = 11;
+/// CLREX.
+pub const CLREX: u32 = 12;
+/// LDREX: `r[d]` = `x` bytes at `r[a] + imm2`.
+pub const LDREX: u32 = 13;
+/// STREX: `x` bytes at `r[a] + imm2` = `r[b]`; `r[d]` = 0, or 1 if it was not stored.
+pub const STREX: u32 = 14;
+/// ExecuteFPCheck: before the first floating-point instruction of a block.
+#[doc(alias = "ExecuteFPCheck")]
+pub const FP_CHECK: u32 = 15;
+
+/// First id of the functions in `call_dsp.rs`.
+pub const DSP: u32 = 0x100;
+/// QADD, QDADD, QSUB, QDSUB by `x`: `r[d]` of `r[b]` and `r[a]`.
+pub const QADD: u32 = 0x100;
+/// SSAT to `x + 1` bits.
+pub const SSAT: u32 = 0x101;
+/// USAT to `x` bits.
+pub const USAT: u32 = 0x102;
+/// SSAT16.
+pub const SSAT16: u32 = 0x103;
+/// USAT16.
+pub const USAT16: u32 = 0x104;
+/// SXTAB16, `r[b]` rotated by `x` bits.
+pub const SXTAB16: u32 = 0x105;
+/// UXTAB16.
+pub const UXTAB16: u32 = 0x106;
+/// SEL.
+pub const SEL: u32 = 0x107;
+/// Parallel addition and subtraction: kind (A5.3.13 op1) in the high half of `x`, variant in the low one.
+pub const PARALLEL: u32 = 0x108;
+/// Multiplications with a 32-bit result: op1 of A5.3.16 in the high half of `x`, op2 in the low one.
+pub const MULTIPLY: u32 = 0x109;
+/// SMLALBB and so on: `r[c]:r[d]`; bits 1 and 0 of `x` choose the top halves of `r[a]` and `r[b]`.
+pub const SMLAL_HALVES: u32 = 0x10a;
+/// SMLALD; bit 0 of `x` exchanges.
+pub const SMLALD: u32 = 0x10b;
+/// SMLSLD.
+pub const SMLSLD: u32 = 0x10c;
+/// UMAAL.
+pub const UMAAL: u32 = 0x10d;
+
+/// First id of the functions in `call_vfp.rs`.
+pub const VFP: u32 = 0x200;
+
+/// What the functions need of a core beside the engine's view of it.
+pub trait Calls: Guest<Fault = Fault> {
+    /// Register file and system state.
+    fn parts(&mut self) -> (&mut Regs, &mut System);
+    /// [`System::fp_check`] with the bus as memory; called only if it has something to do.
+    fn fp_check(&mut self, bus: &mut Bus) -> Result<(), Fault>;
+    /// BKPT: a semihosting call, if it is one and somebody listens, or [`Fault::Breakpoint`].
+    fn breakpoint(&mut self, number: u8) -> Result<Flow, Fault>;
+}
+
+/// Does what `op`, of the instruction `insn`, calls for.
+pub fn call<G: Calls>(g: &mut G, bus: &mut Bus, op: &Op, insn: &Insn) -> Result<Flow, Fault> {
+    if op.imm >= DSP {
+        let (r, sys) = g.parts();
+        if op.imm >= VFP {
+            call_vfp::call(r, &mut sys.st, op)
+        } else {
+            call_dsp::call(r, &mut sys.st, op)
+        }
+        return Ok(Flow::Next);
+    }
+    match op.imm {
+        FP_CHECK if g.parts().1.fp_ready() => Ok(Flow::Next),
+        FP_CHECK => g.fp_check(bus).map(|()| Flow::Next),
+        LDREX => load_exclusive(g, bus, op),
+        STREX => store_exclusive(g, bus, op),
+        MRS | MSR | CPS => Ok(special(g.parts(), op)),
+        BRANCH => {
+            let target = g.regs().get(op.a) & !1;
+            g.set_pc(target);
+            g.set_it(0);
+            Ok(Flow::Jumped)
+        }
+        BKPT => g.breakpoint(op.imm2 as u8),
+        NOCP => Err(Fault::NoCoprocessor),
+        FETCH_FAULT => Err(g.fetch_fault(insn.pc)),
+        id => simple(g.parts().1, id),
+    }
+}
+
+/// MRS, MSR, CPS: what may be taken, and what may be accessed, can be different afterwards.
+fn special((r, sys): (&mut Regs, &mut System), op: &Op) -> Flow {
+    match op.imm {
+        MRS => {
+            let v = sys.mrs(r, op.x);
+            r.set(op.d, v);
+            return Flow::Next;
+        }
+        MSR => {
+            let v = r.get(op.a);
+            sys.msr(r, op.x, op.c, v);
+        }
+        _ => sys.cps(op.x & 16 != 0, op.x & 2 != 0, op.x & 1 != 0),
+    }
+    Flow::Stop
+}
+
+/// What only concerns the system state.
+fn simple(sys: &mut System, id: u32) -> Result<Flow, Fault> {
+    match id {
+        // The exception is taken before the next instruction, to which it returns.
+        SVC => sys.raise(Fault::Svc),
+        WFI => _ = sys.wfi(),
+        WFE => _ = sys.wfe(),
+        SEV => sys.sev(),
+        CLREX => {
+            sys.st.exclusive = false;
+            return Ok(Flow::Next);
+        }
+        _ => return Err(Fault::Undefined),
+    }
+    Ok(Flow::Stop)
+}
+
+fn exclusive_address<G: Calls>(g: &mut G, op: &Op) -> Result<u32, Fault> {
+    let address = g.regs().get(op.a).wrapping_add(op.imm2);
+    if address & (u32::from(op.x) - 1) != 0 { Err(Fault::Unaligned) } else { Ok(address) }
+}
+
+fn load_exclusive<G: Calls>(g: &mut G, bus: &mut Bus, op: &Op) -> Result<Flow, Fault> {
+    let address = exclusive_address(g, op)?;
+    let v = g.load(bus, address, op.x, MEM_ALIGNED)?;
+    g.regs().set(op.d, v);
+    g.parts().1.st.exclusive = true;
+    Ok(Flow::Next)
+}
+
+fn store_exclusive<G: Calls>(g: &mut G, bus: &mut Bus, op: &Op) -> Result<Flow, Fault> {
+    let address = exclusive_address(g, op)?;
+    let stored = g.parts().1.st.exclusive;
+    if stored {
+        let v = g.regs().get(op.b);
+        g.store(bus, address, op.x, v, MEM_ALIGNED)?;
+    }
+    g.parts().1.st.exclusive = false;
+    g.regs().set(op.d, u32::from(!stored));
+    Ok(Flow::Next)
+}

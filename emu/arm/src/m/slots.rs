@@ -1,0 +1,31 @@
+//! Slots of the engine's register file as the M-profile front end uses them.
+//!
+//! R0 to R14 lie in slots 0 to 14, D0 to D15 from [`emu_engine::ir::FP`] on. Q, GE and FPSCR are in
+//! [`MState`](super::state::MState), where the functions of [`super::call`] find them.
+
+use super::state::RegFile;
+use emu_engine::ir::Regs;
+
+/// The active stack pointer. Its two lowest bits are always zero.
+pub const SP: u8 = 13;
+/// The link register.
+pub const LR: u8 = 14;
+/// Number of the program counter in encodings. Translated code never touches this slot: it knows its address.
+pub const PC: u8 = 15;
+/// Always zero: the base of accesses to constant addresses.
+pub const ZERO: u8 = 31;
+
+impl RegFile for Regs {
+    fn get(&self, slot: usize) -> u64 {
+        self.r[slot]
+    }
+    fn set(&mut self, slot: usize, v: u64) {
+        self.r[slot] = v;
+    }
+    fn flags(&self) -> u32 {
+        self.nzcv()
+    }
+    fn set_flags(&mut self, v: u32) {
+        self.set_nzcv(v);
+    }
+}
