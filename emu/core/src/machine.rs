@@ -242,6 +242,11 @@ impl Machine {
         self.next_cpu().1.min(self.bus.fabric.events.next_time()).max(self.now)
     }
 
+    /// When the next event is due.
+    pub fn next_event(&self) -> Time {
+        self.bus.fabric.events.next_time()
+    }
+
     /// The earliest time at which a message of this machine can leave it.
     pub fn promise(&self) -> Time {
         self.next_activity() + self.bus.lookahead()
