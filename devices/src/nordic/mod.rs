@@ -1,4 +1,15 @@
 //! Nordic Semiconductor nRF51 blocks, after the nRF51 Series Reference Manual v3.0.
 
 pub mod common;
+pub mod ficr;
+pub mod gpio;
+pub mod gpiote;
+pub mod nvmc;
+pub mod part_id;
+pub mod power_clock;
+pub mod ppi;
+pub mod rng;
+pub mod rtc;
+pub mod temp;
+pub mod timer;
 pub mod uart;

@@ -1,0 +1,387 @@
+//! POWER (chapter 11), CLOCK (chapter 12) and the memory protection unit MPU (chapter 8): three blocks in one address
+//! window with one interrupt.
+//!
+//! ## Pins
+//! Out: [`IRQ`](super::common::IRQ); [`LFCLK`], high while the low-frequency clock runs: the RTCs and the watchdog
+//! count from its rising edge. In: [`DETECT`], which wakes the chip from System OFF.
+
+use super::common::{self, Block, HFCLK, raise, update_irq};
+use emu_core::{
+    device::{Cx, Device, Pin, ResetKind},
+    events::Tag,
+    regs,
+    regs::Bank,
+};
+use serde::{Deserialize, Serialize};
+
+regs! {
+    /// Tables 21, 34 and 60.
+    pub enum Reg {
+        /// Start the 16 MHz crystal oscillator.
+        TasksHfclkstart @ 0x000 task,
+        /// Stop it.
+        TasksHfclkstop @ 0x004 task,
+        /// Start the low-frequency clock.
+        TasksLfclkstart @ 0x008 task,
+        /// Stop it.
+        TasksLfclkstop @ 0x00c task,
+        /// Calibrate the RC oscillator.
+        TasksCal @ 0x010 task,
+        /// Start the calibration timer.
+        TasksCtstart @ 0x014 task,
+        /// Stop it.
+        TasksCtstop @ 0x018 task,
+        /// Constant latency mode.
+        TasksConstlat @ 0x078 task,
+        /// Low power mode.
+        TasksLowpwr @ 0x07c task,
+        /// The crystal oscillator runs.
+        EventsHfclkstarted @ 0x100 event,
+        /// The low-frequency clock runs.
+        EventsLfclkstarted @ 0x104 event,
+        /// The supply is below the power-fail threshold.
+        EventsPofwarn @ 0x108 event,
+        /// Calibration done.
+        EventsDone @ 0x10c event,
+        /// Calibration timer ran out.
+        EventsCtto @ 0x110 event,
+        /// Enable interrupts.
+        Intenset @ 0x304 w1s mask 0x1f,
+        /// Disable interrupts.
+        Intenclr @ 0x308 w1c mask 0x1f,
+        /// Why the chip was reset (11.1.10).
+        Resetreas @ 0x400 w1c mask 0x7000f,
+        /// HFCLKSTART was triggered.
+        Hfclkrun @ 0x408 ro,
+        /// Source and state of the high-frequency clock.
+        Hfclkstat @ 0x40c ro reset 0x10000 { SRC: 0..1 },
+        /// LFCLKSTART was triggered.
+        Lfclkrun @ 0x414 ro,
+        /// Source and state of the low-frequency clock.
+        Lfclkstat @ 0x418 ro { SRC: 0..2, STATE: 16..17 },
+        /// LFCLKSRC when LFCLKSTART was triggered.
+        Lfclksrccopy @ 0x41c ro,
+        /// RAM blocks that are on.
+        Ramstatus @ 0x428 ro reset 0x3,
+        /// Enter System OFF.
+        Systemoff @ 0x500 wo mask 0x1,
+        /// Power-fail comparator.
+        Pofcon @ 0x510 rw mask 0x7,
+        /// Source of the low-frequency clock: 0 RC, 1 crystal, 2 synthesised.
+        Lfclksrc @ 0x518 rw mask 0x3,
+        /// Kept over resets.
+        Gpregret @ 0x51c rw mask 0xff,
+        /// RAM blocks 0 and 1.
+        Ramon @ 0x524 rw reset 0x3 mask 0x30003,
+        /// MPU: which peripherals are in region 0.
+        Perr0 @ 0x528 rw mask 0xc00fffdf,
+        /// MPU: length of RAM region 0.
+        Rlenr0 @ 0x52c rw,
+        /// Interval of the calibration timer in units of 0.25 s.
+        Ctiv @ 0x538 rw mask 0x7f,
+        /// The reset pin works in debug mode too.
+        Reset @ 0x544 rw mask 0x1,
+        /// 0xFF: 16 MHz crystal, 0: 32 MHz.
+        Xtalfreq @ 0x550 rw reset 0xff mask 0xff,
+        /// RAM blocks 2 and 3.
+        Ramonb @ 0x554 rw reset 0x3 mask 0x30003,
+        /// DC/DC converter.
+        Dcdcen @ 0x578 rw mask 0x1,
+        /// MPU: write protection of flash blocks 0 to 31; cleared by reset only.
+        Protenset0 @ 0x600 w1s,
+        /// MPU: write protection of flash blocks 32 to 63.
+        Protenset1 @ 0x604 w1s,
+        /// MPU: no write protection in debug mode.
+        Disableindebug @ 0x608 rw reset 0x1 mask 0x1,
+        /// MPU: size of a protection block.
+        Protblocksize @ 0x60c rw mask 0x3,
+        /// DC/DC converter override.
+        Dcdcforce @ 0xa08 rw mask 0x3,
+    }
+}
+
+impl Block for Reg {
+    const INTENSET: Reg = Reg::Intenset;
+    const INTENCLR: Reg = Reg::Intenclr;
+}
+
+/// Output: the low-frequency clock runs.
+pub const LFCLK: Pin = 33;
+/// Input: GPIO's DETECT signal.
+pub const DETECT: Pin = 0;
+
+const HF_STARTED: Tag = 0;
+const LF_STARTED: Tag = 1;
+const CAL_DONE: Tag = 2;
+const CAL_TIMEOUT: Tag = 3;
+
+// Start-up times: nRF51822 product specification v3.1, section 8.1.
+const HF_START_NS: u64 = 400_000;
+const LF_RC_START_NS: u64 = 390_000;
+const LF_XTAL_START_NS: u64 = 300_000_000;
+const LF_SYNTH_START_NS: u64 = 100_000;
+const CAL_NS: u64 = 16_000_000;
+const CTIV_NS: u64 = 250_000_000;
+
+const REASON_PIN: u32 = 1 << 0;
+const REASON_DOG: u32 = 1 << 1;
+const REASON_SREQ: u32 = 1 << 2;
+const REASON_LOCKUP: u32 = 1 << 3;
+const REASON_OFF: u32 = 1 << 16;
+
+/// POWER, CLOCK and MPU.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct PowerClock {
+    bank: Bank<Reg>,
+    /// In System OFF, or waking from it.
+    off: bool,
+    detect: bool,
+}
+
+impl PowerClock {
+    /// The three blocks after power-on.
+    pub fn new() -> PowerClock {
+        PowerClock::default()
+    }
+
+    fn start_lfclk(&mut self, cx: &mut Cx) {
+        if self.bank.reg(Reg::Lfclkrun) != 0 {
+            return;
+        }
+        let src = self.bank.reg(Reg::Lfclksrc);
+        self.bank.put(Reg::Lfclkrun, 1);
+        self.bank.put(Reg::Lfclksrccopy, src);
+        let ns = match src {
+            0 => LF_RC_START_NS,
+            1 => LF_XTAL_START_NS,
+            _ => LF_SYNTH_START_NS,
+        };
+        cx.after(ns, LF_STARTED);
+    }
+
+    fn stop_lfclk(&mut self, cx: &mut Cx) {
+        self.bank.put(Reg::Lfclkrun, 0);
+        self.bank.put(Reg::Lfclkstat, 0);
+        cx.cancel(LF_STARTED);
+        cx.wire(LFCLK, false);
+    }
+
+    fn calibrate(&mut self, cx: &mut Cx) {
+        let rc_runs = self.bank.reg(Reg::Lfclkstat) == 1 << 16;
+        if !rc_runs || self.bank.reg(Reg::Hfclkstat) & 1 == 0 {
+            return cx.guest_error("CAL needs the crystal HFCLK and the RC LFCLK running");
+        }
+        cx.after(CAL_NS, CAL_DONE);
+    }
+
+    fn system_off(&mut self, cx: &mut Cx) {
+        self.off = true;
+        if self.detect {
+            return self.wake(cx);
+        }
+        for tag in [HF_STARTED, LF_STARTED, CAL_DONE, CAL_TIMEOUT] {
+            cx.cancel(tag);
+        }
+        self.stop_lfclk(cx);
+        cx.stall_cpus(u64::MAX);
+    }
+
+    fn wake(&mut self, cx: &mut Cx) {
+        cx.reset_machine(ResetKind::Pin);
+    }
+}
+
+impl Device for PowerClock {
+    type Reg = Reg;
+    const KIND: &'static str = "nordic,nrf51-power-clock";
+    const NOT_MODELLED: &'static [&'static str] = &[
+        "the power-fail comparator (POFWARN never comes)",
+        "RAM blocks that are switched off keep their content and answer",
+        "System OFF stops the CPU and the clocks; other blocks go on with what they had begun",
+        "MPU: PERR0, RLENR0 and PROTENSET are storage, nothing is protected",
+        "inaccuracy of the oscillators: calibration changes nothing",
+        "XTALFREQ: the crystal is 16 MHz",
+    ];
+
+    fn bank(&mut self) -> &mut Bank<Reg> {
+        &mut self.bank
+    }
+
+    fn reset(&mut self, kind: ResetKind, cx: &mut Cx) {
+        let reason = match kind {
+            ResetKind::PowerOn => 0,
+            ResetKind::Pin if self.off => REASON_OFF,
+            ResetKind::Pin => REASON_PIN,
+            ResetKind::Soft => REASON_SREQ,
+            ResetKind::Watchdog => REASON_DOG,
+            ResetKind::Lockup => REASON_LOCKUP,
+        };
+        let (reasons, kept) = (self.bank.reg(Reg::Resetreas), self.bank.reg(Reg::Gpregret));
+        *self = PowerClock { detect: self.detect, ..PowerClock::default() };
+        if kind != ResetKind::PowerOn {
+            self.bank.put(Reg::Resetreas, reasons | reason);
+            self.bank.put(Reg::Gpregret, kept);
+        }
+        cx.wire(LFCLK, false);
+        update_irq(&self.bank, cx);
+    }
+
+    fn write(&mut self, r: Reg, _: usize, v: u32, cx: &mut Cx) {
+        if common::write_common(&mut self.bank, r, cx) {
+            return;
+        }
+        match r {
+            Reg::Systemoff if v == 1 => self.system_off(cx),
+            Reg::Pofcon if v & 1 != 0 => cx.unimplemented("power-fail comparator"),
+            Reg::Ramon | Reg::Ramonb if v & 3 != 3 => cx.unimplemented("RAM switched off keeps its content"),
+            Reg::Protenset0 | Reg::Protenset1 if v != 0 => cx.unimplemented("flash block protection"),
+            _ => {}
+        }
+    }
+
+    fn task(&mut self, r: Reg, _: usize, cx: &mut Cx) {
+        match r {
+            Reg::TasksHfclkstart if self.bank.reg(Reg::Hfclkrun) == 0 => {
+                self.bank.put(Reg::Hfclkrun, 1);
+                cx.after(HF_START_NS, HF_STARTED);
+            }
+            Reg::TasksHfclkstart if self.bank.is(&Hfclkstat::SRC) => cx.after(0, HF_STARTED),
+            Reg::TasksHfclkstop => {
+                self.bank.put(Reg::Hfclkrun, 0);
+                self.bank.set(&Hfclkstat::SRC, 0);
+                cx.cancel(HF_STARTED);
+            }
+            Reg::TasksLfclkstart => self.start_lfclk(cx),
+            Reg::TasksLfclkstop => self.stop_lfclk(cx),
+            Reg::TasksCal => self.calibrate(cx),
+            Reg::TasksCtstart => {
+                let units = u64::from(self.bank.reg(Reg::Ctiv).max(1));
+                cx.after(units * CTIV_NS, CAL_TIMEOUT);
+            }
+            Reg::TasksCtstop => cx.cancel(CAL_TIMEOUT),
+            _ => {}
+        }
+    }
+
+    fn event(&mut self, tag: Tag, cx: &mut Cx) {
+        let event = match tag {
+            HF_STARTED => {
+                self.bank.set(&Hfclkstat::SRC, 1);
+                Reg::EventsHfclkstarted
+            }
+            LF_STARTED => {
+                let src = self.bank.reg(Reg::Lfclksrccopy);
+                self.bank.put(Reg::Lfclkstat, 1 << 16 | src);
+                cx.wire(LFCLK, true);
+                Reg::EventsLfclkstarted
+            }
+            CAL_DONE => Reg::EventsDone,
+            _ => Reg::EventsCtto,
+        };
+        raise(&mut self.bank, event, 0, cx);
+    }
+
+    fn wire_in(&mut self, pin: Pin, level: bool, cx: &mut Cx) {
+        if pin == DETECT {
+            self.detect = level;
+            if level && self.off {
+                self.wake(cx);
+            }
+        }
+    }
+}
+
+/// The first edge of [`HFCLK`] after `cx`'s present: where a task triggered now takes effect.
+pub(super) fn next_hfclk(cx: &mut Cx) -> emu_core::Time {
+    HFCLK.edge(HFCLK.ticks(cx.now()) + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nordic::common::IRQ;
+    use emu_core::time::Time;
+    use emu_testkit::Bench;
+
+    emu_testkit::conformance!(conformance, PowerClock::new());
+
+    #[test]
+    fn the_crystal_starts_in_400_us() {
+        let mut b = Bench::new(PowerClock::new());
+        assert_eq!(b.get(Reg::Hfclkstat, 0), 1 << 16);
+        b.set(Reg::Intenset, 0, 1);
+        b.set(Reg::TasksHfclkstart, 0, 1);
+        b.advance(399_999);
+        assert_eq!((b.pin(IRQ), b.get(Reg::Hfclkstat, 0)), (false, 1 << 16));
+        b.advance(1);
+        assert_eq!((b.pin(IRQ), b.get(Reg::Hfclkstat, 0)), (true, 1 << 16 | 1));
+        b.set(Reg::EventsHfclkstarted, 0, 0);
+        b.set(Reg::TasksHfclkstop, 0, 1);
+        assert_eq!((b.pin(IRQ), b.get(Reg::Hfclkrun, 0)), (false, 0));
+    }
+
+    #[test]
+    fn lfclk_starts_by_its_source_and_tells_the_counters() {
+        for (src, ns) in [(0, LF_RC_START_NS), (1, LF_XTAL_START_NS), (2, LF_SYNTH_START_NS)] {
+            let mut b = Bench::new(PowerClock::new());
+            b.set(Reg::Lfclksrc, 0, src);
+            b.set(Reg::TasksLfclkstart, 0, 1);
+            b.advance(1_000_000_000);
+            assert!(b.edges().contains(&(Time(ns), LFCLK, true)));
+            assert_eq!(b.get(Reg::Lfclkstat, 0), 1 << 16 | src);
+            assert_eq!(b.get(Reg::EventsLfclkstarted, 0), 1);
+            b.set(Reg::TasksLfclkstop, 0, 1);
+            assert!(!b.pin(LFCLK));
+        }
+    }
+
+    #[test]
+    fn calibration_needs_both_clocks() {
+        let mut b = Bench::new(PowerClock::new());
+        b.set(Reg::TasksCal, 0, 1);
+        assert_eq!(b.mistakes(), 1);
+        b.set(Reg::TasksHfclkstart, 0, 1);
+        b.set(Reg::TasksLfclkstart, 0, 1);
+        b.advance(1_000_000);
+        b.set(Reg::TasksCal, 0, 1);
+        b.advance(CAL_NS - 1);
+        assert_eq!(b.get(Reg::EventsDone, 0), 0);
+        b.advance(1);
+        assert_eq!(b.get(Reg::EventsDone, 0), 1);
+    }
+
+    #[test]
+    fn the_calibration_timer_counts_quarter_seconds() {
+        let mut b = Bench::new(PowerClock::new());
+        b.set(Reg::Ctiv, 0, 16);
+        b.set(Reg::TasksCtstart, 0, 1);
+        b.advance(3_999_999_999);
+        assert_eq!(b.get(Reg::EventsCtto, 0), 0);
+        b.advance(1);
+        assert_eq!(b.get(Reg::EventsCtto, 0), 1);
+    }
+
+    #[test]
+    fn reset_reasons_add_up_and_gpregret_stays() {
+        let mut b = Bench::new(PowerClock::new());
+        b.set(Reg::Gpregret, 0, 0xab);
+        b.machine.reset(ResetKind::Soft);
+        b.machine.reset(ResetKind::Watchdog);
+        assert_eq!(b.get(Reg::Resetreas, 0), REASON_SREQ | REASON_DOG);
+        b.set(Reg::Resetreas, 0, REASON_DOG);
+        assert_eq!((b.get(Reg::Resetreas, 0), b.get(Reg::Gpregret, 0)), (REASON_SREQ, 0xab));
+        b.machine.reset(ResetKind::PowerOn);
+        assert_eq!((b.get(Reg::Resetreas, 0), b.get(Reg::Gpregret, 0)), (0, 0));
+    }
+
+    #[test]
+    fn detect_wakes_from_system_off() {
+        let mut b = Bench::new(PowerClock::new());
+        b.set(Reg::TasksLfclkstart, 0, 1);
+        b.set(Reg::Systemoff, 0, 1);
+        b.advance(1_000_000_000);
+        assert_eq!(b.get(Reg::EventsLfclkstarted, 0), 0);
+        b.set_pin(DETECT, true);
+        assert_eq!((b.get(Reg::Resetreas, 0), b.get(Reg::Lfclkrun, 0)), (REASON_OFF, 0));
+    }
+}
