@@ -1,0 +1,100 @@
+//! 16-bit encodings, and the few 32-bit ones that v6-M has.
+
+use super::Set::{V6M, V7M};
+use super::{Encoding, Set};
+
+/// Data-processing with two low registers, by opcode (A5.2.2).
+const TWO_REGISTER: [&str; 16] = [
+    "AND_reg_T1",
+    "EOR_reg_T1",
+    "LSL_reg_T1",
+    "LSR_reg_T1",
+    "ASR_reg_T1",
+    "ADC_reg_T1",
+    "SBC_reg_T1",
+    "ROR_reg_T1",
+    "TST_reg_T1",
+    "RSB_imm_T1",
+    "CMP_reg_T1",
+    "CMN_reg_T1",
+    "ORR_reg_T1",
+    "MUL_T1",
+    "BIC_reg_T1",
+    "MVN_reg_T1",
+];
+
+const ROWS: &[(&str, &str, Set, &str)] = &[
+    ("LSL_imm_T1", "00000 iiiii mmm ddd", V6M, ""),
+    ("LSR_imm_T1", "00001 iiiii mmm ddd", V6M, ""),
+    ("ASR_imm_T1", "00010 iiiii mmm ddd", V6M, ""),
+    ("ADD_reg_T1", "0001100 mmm nnn ddd", V6M, ""),
+    ("SUB_reg_T1", "0001101 mmm nnn ddd", V6M, ""),
+    ("ADD_imm_T1", "0001110 iii nnn ddd", V6M, ""),
+    ("SUB_imm_T1", "0001111 iii nnn ddd", V6M, ""),
+    ("MOV_imm_T1", "00100 ddd iiiiiiii", V6M, ""),
+    ("CMP_imm_T1", "00101 nnn iiiiiiii", V6M, ""),
+    ("ADD_imm_T2", "00110 ddd iiiiiiii", V6M, ""),
+    ("SUB_imm_T2", "00111 ddd iiiiiiii", V6M, ""),
+    ("ADD_reg_T2", "01000100 d mmmm ddd", V6M, "d!13,15 m!13"),
+    ("ADD_sp_reg_T1", "01000100 d 1101 ddd", V6M, "d!13,15"),
+    ("ADD_sp_reg_T2", "01000100 1 xxxx 101", V6M, "x!13,15"),
+    ("ADD_reg_T2_pc", "01000100 1 xxxx 111", V6M, "x!13,15 @branch"),
+    ("CMP_reg_T2", "01000101 n mmmm nnn", V6M, "n|m>7 n!15 m!15"),
+    ("MOV_reg_T1", "01000110 d mmmm ddd", V6M, "d!13,15"),
+    ("MOV_reg_T1_pc", "01000110 1 jjjj 111", V6M, "j!13,15 @branch"),
+    ("BX_T1", "010001110 jjjj 000", V6M, "j!13,15 @branch"),
+    ("BLX_reg_T1", "010001111 jjjj 000", V6M, "j!13,15 @branch"),
+    ("LDR_lit_T1", "01001 ttt iiiiiiii", V6M, "@memory"),
+    ("STR_reg_T1", "0101000 xxx bbb ttt", V6M, "b!x"),
+    ("STRH_reg_T1", "0101001 xxx bbb ttt", V6M, "b!x"),
+    ("STRB_reg_T1", "0101010 xxx bbb ttt", V6M, "b!x"),
+    ("LDRSB_reg_T1", "0101011 xxx bbb ttt", V6M, "b!x"),
+    ("LDR_reg_T1", "0101100 xxx bbb ttt", V6M, "b!x"),
+    ("LDRH_reg_T1", "0101101 xxx bbb ttt", V6M, "b!x"),
+    ("LDRB_reg_T1", "0101110 xxx bbb ttt", V6M, "b!x"),
+    ("LDRSH_reg_T1", "0101111 xxx bbb ttt", V6M, "b!x"),
+    ("STR_imm_T1", "01100 iiiii bbb ttt", V6M, ""),
+    ("LDR_imm_T1", "01101 iiiii bbb ttt", V6M, ""),
+    ("STRB_imm_T1", "01110 iiiii bbb ttt", V6M, ""),
+    ("LDRB_imm_T1", "01111 iiiii bbb ttt", V6M, ""),
+    ("STRH_imm_T1", "10000 iiiii bbb ttt", V6M, ""),
+    ("LDRH_imm_T1", "10001 iiiii bbb ttt", V6M, ""),
+    ("STR_imm_T2", "10010 ttt iiiiiiii", V6M, "@memory"),
+    ("LDR_imm_T2", "10011 ttt iiiiiiii", V6M, "@memory"),
+    ("ADR_T1", "10100 ddd iiiiiiii", V6M, ""),
+    ("ADD_sp_imm_T1", "10101 ddd iiiiiiii", V6M, ""),
+    ("ADD_sp_imm_T2", "101100000 iiiiiii", V6M, ""),
+    ("SUB_sp_imm_T1", "101100001 iiiiiii", V6M, ""),
+    ("CBZ_T1", "101100 i1 iiiii nnn", V7M, "@branch @noit"),
+    ("CBNZ_T1", "101110 i1 iiiii nnn", V7M, "@branch @noit"),
+    ("SXTH_T1", "1011001000 mmm ddd", V6M, ""),
+    ("SXTB_T1", "1011001001 mmm ddd", V6M, ""),
+    ("UXTH_T1", "1011001010 mmm ddd", V6M, ""),
+    ("UXTB_T1", "1011001011 mmm ddd", V6M, ""),
+    ("PUSH_T1", "1011010 rrrrrrrrr", V6M, "r>0 @memory"),
+    ("POP_T1", "10111100 rrrrrrrr", V6M, "r>0 @memory"),
+    ("POP_T1_pc", "10111101 rrrrrrrr", V6M, "@memory @pc @branch"),
+    ("REV_T1", "1011101000 mmm ddd", V6M, ""),
+    ("REV16_T1", "1011101001 mmm ddd", V6M, ""),
+    ("REVSH_T1", "1011101011 mmm ddd", V6M, ""),
+    ("NOP_T1", "1011111100000000", V6M, ""),
+    ("SEV_T1", "1011111101000000", V6M, ""),
+    ("STM_T1", "11000 bbb rrrrrrrr", V6M, "r>0 #base16 @aligned"),
+    ("LDM_T1", "11001 bbb rrrrrrrr", V6M, "r>0 @aligned"),
+    ("B_T1", "1101 cccc iiiiiiii", V6M, "c<14 @branch @noit"),
+    ("B_T2", "11100 iiiiiiiiiii", V6M, "@branch"),
+    ("BL_T1", "11110 iiiiiiiiiii 11 i 1 i iiiiiiiiiii", V6M, "@branch"),
+    ("MRS_apsr", "1111001111101111 1000 dddd 00000000", V6M, "d!13,15"),
+    ("MSR_apsr_nzcvq", "111100111000 nnnn 10001000 00000000", V6M, "n!13,15"),
+    ("DSB", "1111001110111111 10001111 0100 1111", V6M, ""),
+    ("DMB", "1111001110111111 10001111 0101 1111", V6M, ""),
+    ("ISB", "1111001110111111 10001111 0110 1111", V6M, ""),
+];
+
+pub(super) fn rows() -> Vec<Encoding> {
+    let two = TWO_REGISTER.iter().enumerate();
+    let mut rows: Vec<Encoding> =
+        two.map(|(op, name)| Encoding::new(*name, format!("010000{op:04b}mmmddd"), V6M, "")).collect();
+    rows.extend(ROWS.iter().map(|(name, pattern, on, rules)| Encoding::new(*name, *pattern, *on, rules)));
+    rows
+}
