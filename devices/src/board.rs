@@ -253,6 +253,7 @@ impl<'s> Builder<'s> {
                     }
                 };
                 let alias = tab.uint("alias_of");
+                let fill = tab.uint("fill");
                 tab.str("writer"); // once the devices are there
                 tab.done();
                 if !base.is_multiple_of(PAGE as u64) || size == 0 || base.checked_add(size).is_none() {
@@ -267,6 +268,10 @@ impl<'s> Builder<'s> {
                 match alias {
                     Some(target) => self.bus.fabric.mem.add_alias(base, size, target),
                     None => self.bus.fabric.mem.add_region(name, base, size, kind),
+                }
+                if let Some(byte) = fill {
+                    let empty = vec![byte as u8; size.min(1 << 30) as usize];
+                    self.bus.fabric.mem.poke(base, &empty);
                 }
             }
         }
@@ -289,7 +294,7 @@ impl<'s> Builder<'s> {
             }
             let Some(want) = first.need_str("kind") else { continue };
             let Some(kind) = registry::kind(want) else {
-                let help = nearest(want, registry::kinds().iter().map(|k| k.name));
+                let help = nearest(want, registry::kinds().map(|k| k.name));
                 first.report("kind", format!("no device model is called `{want}`"), help);
                 continue;
             };
@@ -336,11 +341,11 @@ impl<'s> Builder<'s> {
         }
         for d in 0..self.devices.len() {
             self.devices[d].tabs.iter().for_each(Tab::done);
-            if self.devices[d].kind.interconnect {
+            if let Some(first) = self.devices[d].kind.interconnect {
                 let ppi = self.devices[d].id;
                 for (i, (_, from, slot)) in events.iter().enumerate() {
                     let from = self.devices[*from].id;
-                    self.bus.connect((from, *slot), Sink::Device(ppi, i as Pin));
+                    self.bus.connect((from, *slot), Sink::Device(ppi, first + i as Pin));
                 }
                 for (i, (_, to, slot)) in tasks.iter().enumerate() {
                     let to = self.devices[*to].id;
@@ -425,14 +430,15 @@ impl<'s> Builder<'s> {
         found.map(|d| (d, end))
     }
 
-    fn pin_of(&self, tab: &Tab<'s>, key: &'static str) -> Option<(DevId, Pin)> {
+    /// `device.pin`, or a range of pins: device, first pin, number.
+    fn pins_of(&self, tab: &Tab<'s>, key: &'static str) -> Option<(DevId, Pin, u16)> {
         let (d, end) = self.end_of(tab, key)?;
-        let pin = self.devices[d].kind.pin(end);
-        if pin.is_none() {
+        let pins = self.devices[d].kind.pin_range(end);
+        if pins.is_none() {
             let help = nearest(end, self.devices[d].kind.pins.iter().map(|p| p.name));
             tab.report(key, format!("`{}` has no pin `{end}`", self.devices[d].name), help);
         }
-        pin.map(|p| (self.devices[d].id, p))
+        pins.map(|(first, n)| (self.devices[d].id, first, n))
     }
 
     fn port_of(&mut self, tab: &Tab<'s>, key: &'static str) -> Option<(DevId, Port)> {
@@ -455,10 +461,14 @@ impl<'s> Builder<'s> {
     fn read_wires(&mut self) {
         for r in 0..self.roots.len() {
             for tab in self.roots[r].list("wire") {
-                let (from, to) = (self.pin_of(&tab, "from"), self.pin_of(&tab, "to"));
+                let (from, to) = (self.pins_of(&tab, "from"), self.pins_of(&tab, "to"));
                 tab.done();
-                if let (Some(from), Some(to)) = (from, to) {
-                    self.bus.connect(from, Sink::Device(to.0, to.1));
+                let (Some(from), Some(to)) = (from, to) else { continue };
+                if from.2 != to.2 {
+                    tab.report("to", format!("{} pins lead to {}", from.2, to.2), None);
+                }
+                for i in 0..from.2.min(to.2) {
+                    self.bus.connect((from.0, from.1 + i), Sink::Device(to.0, to.1 + i));
                 }
             }
             for tab in self.roots[r].list("link") {

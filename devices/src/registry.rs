@@ -43,11 +43,20 @@ pub struct Kind {
     pub pins: &'static [PinInfo],
     /// Its ports.
     pub ports: &'static [PortInfo],
-    /// Its pulse pins lead from every event register and to every task register of the board.
-    pub interconnect: bool,
+    /// The first of its input pins for the pulses of every event register of the board; its output pins from 0 lead
+    /// to every task register.
+    pub interconnect: Option<Pin>,
 }
 
 impl Kind {
+    /// Pins by name: one (`p3`) or a range (`p0-31`).
+    pub fn pin_range(&self, name: &str) -> Option<(Pin, u16)> {
+        let Some((first, last)) = name.split_once('-') else { return self.pin(name).map(|p| (p, 1)) };
+        let digits = first.find(|c: char| c.is_ascii_digit())?;
+        let (from, to) = (self.pin(first)?, self.pin(&format!("{}{last}", &first[..digits]))?);
+        (from <= to).then(|| (from, to - from + 1))
+    }
+
     /// A pin by name.
     pub fn pin(&self, name: &str) -> Option<Pin> {
         self.pins.iter().find_map(|p| match p.count {
@@ -124,7 +133,7 @@ impl<'s> Params<'_, 's> {
 
 /// A model by name.
 pub fn kind(name: &str) -> Option<&'static Kind> {
-    kinds().iter().find(|k| k.name == name)
+    kinds().find(|k| k.name == name)
 }
 
 /// Register table of a device type, for [`Kind::regs`].
@@ -133,14 +142,15 @@ pub fn regs_of<D: emu_core::device::Device>() -> &'static [RegInfo] {
 }
 
 /// All models.
-pub fn kinds() -> &'static [Kind] {
-    KINDS
+pub fn kinds() -> impl Iterator<Item = &'static Kind> {
+    VENDORS.iter().copied().flatten()
 }
 
-static KINDS: &[Kind] = &[];
+/// Each vendor's list.
+static VENDORS: &[&[Kind]] = &[crate::nordic::kinds::KINDS];
 
 /// SoC files that ship: name and text.
-pub static SOCS: &[(&str, &str)] = &[];
+pub static SOCS: &[(&str, &str)] = &[("nrf51822", include_str!("../socs/nrf51822.toml"))];
 
 /// Board files that ship: name and text.
-pub static BOARDS: &[(&str, &str)] = &[];
+pub static BOARDS: &[(&str, &str)] = &[("microbit", include_str!("../boards/microbit.toml"))];

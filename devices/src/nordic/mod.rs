@@ -4,6 +4,7 @@ pub mod common;
 pub mod ficr;
 pub mod gpio;
 pub mod gpiote;
+pub mod kinds;
 pub mod nvmc;
 pub mod part_id;
 pub mod power_clock;
