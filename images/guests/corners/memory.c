@@ -114,8 +114,8 @@ static void check_ram_code(void)
 {
     static uint16_t code[8] __attribute__((aligned(4)));
     check_code_at("code in SRAM that changes", code);
-    check_code_at("code in PSRAM that changes", (uint16_t *)(PSRAM + 0x100));
-    check_code_at("code across a page's end that changes", (uint16_t *)(PSRAM + 0xFFE));
+    check_code_at("code in PSRAM that changes", (uint16_t *)(PSRAM + 0x800100));
+    check_code_at("code across a page's end that changes", (uint16_t *)(PSRAM + 0x800FFE));
 }
 
 void check_memory(void)
