@@ -1,6 +1,7 @@
 //! Hardware blocks, one file each, by vendor.
 #![warn(missing_docs)]
 
+pub mod arm_mps2;
 pub mod board;
 pub mod nordic;
 pub mod parts;

@@ -1,0 +1,5 @@
+//! Blocks of Arm's Cortex-M System Design Kit (DDI0479) and of the MPS2 board (100112) with the FPGA images of
+//! application notes AN385, AN386 and AN500.
+
+pub mod common;
+pub mod uart;
