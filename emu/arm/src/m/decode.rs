@@ -62,7 +62,7 @@ pub fn translate(
     it: u8,
     max: usize,
 ) -> Block {
-    let mut t = Tr::new(cfg, pc, it);
+    let mut t = Tr::new(*cfg, pc, it);
     let mut at = offset;
     loop {
         at += t.instruction(code.get(at..).unwrap_or(&[]));
@@ -86,9 +86,9 @@ pub(super) fn reg(v: u16, lsb: u32) -> u8 {
 }
 
 /// A block under construction.
-pub(super) struct Tr<'a> {
+pub(super) struct Tr {
     pub b: Builder,
-    pub cfg: &'a DecodeConfig,
+    pub cfg: DecodeConfig,
     /// Address of the current instruction.
     pub pc: u32,
     /// Address of the one behind it.
@@ -108,8 +108,8 @@ pub(super) struct Tr<'a> {
     temps: u8,
 }
 
-impl Tr<'_> {
-    fn new(cfg: &DecodeConfig, pc: u32, it: u8) -> Tr<'_> {
+impl Tr {
+    fn new(cfg: DecodeConfig, pc: u32, it: u8) -> Tr {
         Tr {
             b: Builder::new(),
             cfg,

@@ -5,7 +5,7 @@ use super::decode::{Done, OK, Tr, bit, bits, reg};
 use super::slots::{LR, PC, SP, ZERO};
 use emu_engine::ir::{Code, Code::*, TRASH};
 
-impl Tr<'_> {
+impl Tr {
     /// Table A5-1.
     pub fn thumb16(&mut self, hw: u16) -> Done {
         match hw >> 10 {

@@ -22,7 +22,7 @@ struct Alu {
     logical: bool,
 }
 
-impl Tr<'_> {
+impl Tr {
     /// Section A5.3.1. v6-M has only what table A5-3 of its manual (DDI0419) lists.
     pub fn thumb32(&mut self, hw1: u16, hw2: u16) -> Done {
         let op2 = bits(hw1, 4, 7);

@@ -6,7 +6,7 @@ use super::decode::{Done, OK, Tr, bit, bits, reg};
 use super::slots::{PC, SP, ZERO};
 use emu_engine::ir::{Code::*, Op};
 
-impl Tr<'_> {
+impl Tr {
     fn dsp(&self) -> Done {
         self.cfg.dsp.then_some(())
     }

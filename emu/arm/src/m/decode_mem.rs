@@ -25,7 +25,7 @@ impl Address {
     }
 }
 
-impl Tr<'_> {
+impl Tr {
     /// Table A5-16.
     pub fn load_store_multiple(&mut self, hw1: u16, hw2: u16) -> Done {
         let (n, w, load) = (reg(hw1, 0), bit(hw1, 5), bit(hw1, 4));

@@ -3,7 +3,7 @@
 use super::call;
 use super::decode::{Done, OK, Tr, bits, reg};
 
-impl Tr<'_> {
+impl Tr {
     /// Hints by number (tables A5-7 and A5-14); unknown ones do nothing.
     pub fn hint(&mut self, number: u32) -> Done {
         let id = match number {
