@@ -11,6 +11,7 @@ pub mod power_clock;
 pub mod ppi;
 pub mod rng;
 pub mod rtc;
+pub mod spi_twi;
 pub mod temp;
 pub mod timer;
 pub mod uart;

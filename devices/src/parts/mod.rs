@@ -1,3 +1,9 @@
-//! Parts on boards that no SoC vendor makes.
+//! Parts on boards: buses, sensors, buttons, lamps, glue.
 
+pub mod button;
+pub mod i2c_bus;
+pub mod i2c_slave;
+pub mod led_matrix;
+pub mod mag3110;
+pub mod mma8653;
 pub mod or_gate;
