@@ -1,0 +1,230 @@
+//! The core as the machine sees it.
+
+use super::{
+    config::MConfig,
+    core::{Core, TAG_SYSTICK},
+    gdb,
+    scs::{PpbAccess, is_ppb},
+    state::{D0, PC, RegFile},
+};
+use emu_core::{
+    bus::Bus,
+    cpu::{Arch, Cpu, CpuExit, Run},
+    device::Attrs,
+    events::Tag,
+    save::{self, LoadError},
+};
+use emu_engine::{cache::CodeCache, guest::Guest, ir::Regs, run::run};
+use serde::{Deserialize, Serialize};
+
+/// A Cortex-M core with its interrupt controller, system timer and code cache.
+pub struct CortexM {
+    core: Core,
+    cache: CodeCache,
+}
+
+/// Canonical state of a core.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    r: [u32; 16],
+    nzcv: u32,
+    d: [u64; 16],
+    retired: u64,
+    sys: Vec<u8>,
+}
+
+const NOT_MODELLED: &[&str] = &[
+    "instruction timing: every instruction takes one cycle; exception entry and return take none",
+    "imprecise bus faults: every bus fault is precise",
+    "caches, write buffers, tightly coupled memories (their control registers read as zero)",
+    "breakpoint unit, DWT comparators and profiling counters, trace output (ITM, ETM, TPIU)",
+    "halting debug as seen by the guest (DHCSR, DCRSR), vector catch, DebugMonitor stepping",
+    "NMI out of lockup: a locked-up core stays so until a reset",
+    "SEV to other cores",
+    "SysTick and CYCCNT stopping in sleep",
+];
+
+impl CortexM {
+    /// CPU number `index` of its machine.
+    pub fn new(cfg: MConfig, index: u16) -> CortexM {
+        CortexM { core: Core::new(cfg, index), cache: CodeCache::default() }
+    }
+
+    /// The state, for tests and tools.
+    pub fn core(&self) -> &Core {
+        &self.core
+    }
+    /// The state, to change it.
+    pub fn core_mut(&mut self) -> &mut Core {
+        &mut self.core
+    }
+
+    fn attrs(&self) -> Attrs {
+        Attrs { secure: false, privileged: true, master: self.core.index }
+    }
+
+    /// The cycle of the machine's present time.
+    fn cycle(bus: &mut Bus) -> u64 {
+        let now = bus.fabric.now();
+        bus.fabric.clock().ticks(now)
+    }
+
+    /// The size of the access a debugger makes to registers at `addr` with `left` bytes to go.
+    fn register_size(addr: u64, left: usize) -> u8 {
+        match (addr & 3, left) {
+            (0, 4..) => 4,
+            (0 | 2, 2..) => 2,
+            _ => 1,
+        }
+    }
+
+    fn debug_read_register(&mut self, bus: &mut Bus, addr: u64, size: u8) -> Option<u64> {
+        if let Ok(a) = u32::try_from(addr)
+            && is_ppb(a)
+        {
+            let access = PpbAccess { cycle: CortexM::cycle(bus), privileged: true, peek: true };
+            return self.core.sys.ppb_read(a, size, access).ok().map(|(v, _)| v.into());
+        }
+        let window = bus.windows().iter().any(|w| addr.wrapping_sub(w.base) < w.size);
+        if window { bus.read(addr, size, self.attrs(), false).ok() } else { None }
+    }
+
+    fn debug_write_register(&mut self, bus: &mut Bus, addr: u64, size: u8, v: u64) -> bool {
+        if let Ok(a) = u32::try_from(addr)
+            && is_ppb(a)
+        {
+            return self.core.store(bus, a, size, v as u32, 0).is_ok();
+        }
+        let window = bus.windows().iter().any(|w| addr.wrapping_sub(w.base) < w.size);
+        window && bus.write(addr, size, v, self.attrs(), false).is_ok()
+    }
+}
+
+impl Cpu for CortexM {
+    fn reset(&mut self, bus: &mut Bus) {
+        self.core.reset(bus);
+    }
+
+    fn run(&mut self, bus: &mut Bus, how: Run) -> (u64, CpuExit) {
+        run(&mut self.core, &mut self.cache, bus, how)
+    }
+
+    fn event(&mut self, tag: Tag, bus: &mut Bus) {
+        if tag == TAG_SYSTICK {
+            self.core.systick_event(bus);
+        }
+    }
+
+    fn sync(&mut self, bus: &mut Bus) -> bool {
+        self.core.take_lines(bus);
+        self.core.sys.wake()
+    }
+
+    fn fork(&self) -> Box<dyn Cpu> {
+        let mut core = self.core.clone();
+        core.forget_views();
+        Box::new(CortexM { core, cache: CodeCache::default() })
+    }
+
+    fn save(&self) -> Vec<u8> {
+        let regs = &self.core.regs;
+        save::to_bytes(&Saved {
+            r: std::array::from_fn(|n| regs.r(n)),
+            nzcv: regs.nzcv(),
+            d: std::array::from_fn(|n| RegFile::get(regs, D0 + n)),
+            retired: self.core.retired,
+            sys: self.core.sys.save(),
+        })
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), LoadError> {
+        let saved: Saved = save::from_bytes(bytes)?;
+        if saved.r[PC] & 1 != 0 {
+            return Err(LoadError::Corrupt("odd program counter".into()));
+        }
+        self.core.sys.load(&saved.sys)?;
+        self.core.regs = Regs::default();
+        for (n, v) in saved.r.into_iter().enumerate() {
+            self.core.regs.set_r(n, v);
+        }
+        for (n, v) in saved.d.into_iter().enumerate() {
+            RegFile::set(&mut self.core.regs, D0 + n, v);
+        }
+        self.core.regs.set_nzcv(saved.nzcv);
+        self.core.retired = saved.retired;
+        self.core.forget_views();
+        self.cache.clear();
+        Ok(())
+    }
+
+    fn kind(&self) -> &'static str {
+        self.core.sys.cfg.name
+    }
+    fn arch(&self) -> &'static Arch {
+        gdb::arch_of(&self.core.sys.cfg)
+    }
+    fn reg(&self, n: usize) -> u64 {
+        gdb::reg(&self.core, n)
+    }
+    fn set_reg(&mut self, n: usize, v: u64) -> bool {
+        gdb::set_reg(&mut self.core, n, v)
+    }
+    fn pc(&self) -> u64 {
+        self.core.regs.r(PC).into()
+    }
+    fn retired(&self) -> u64 {
+        self.core.retired
+    }
+
+    fn debug_read(&mut self, bus: &mut Bus, addr: u64, out: &mut [u8]) -> usize {
+        let mut done = 0;
+        while done < out.len() {
+            let at = addr.wrapping_add(done as u64);
+            let n = bus.fabric.mem.peek(at, &mut out[done..]);
+            if n > 0 {
+                done += n;
+                continue;
+            }
+            let size = CortexM::register_size(at, out.len() - done);
+            let Some(v) = self.debug_read_register(bus, at, size) else { break };
+            let end = done + usize::from(size);
+            out[done..end].copy_from_slice(&v.to_le_bytes()[..usize::from(size)]);
+            done = end;
+        }
+        done
+    }
+
+    fn debug_write(&mut self, bus: &mut Bus, addr: u64, bytes: &[u8]) -> usize {
+        let mut done = 0;
+        while done < bytes.len() {
+            let at = addr.wrapping_add(done as u64);
+            let n = bus.fabric.mem.poke(at, &bytes[done..]);
+            if n > 0 {
+                done += n;
+                continue;
+            }
+            let size = CortexM::register_size(at, bytes.len() - done);
+            let end = done + usize::from(size);
+            let mut v = [0; 8];
+            v[..usize::from(size)].copy_from_slice(&bytes[done..end]);
+            if !self.debug_write_register(bus, at, size, u64::from_le_bytes(v)) {
+                break;
+            }
+            done = end;
+        }
+        done
+    }
+
+    fn semihost_done(&mut self, result: u64) {
+        self.core.regs.set_r(0, result as u32);
+        let pc = self.core.pc().wrapping_add(2);
+        self.core.set_pc(pc);
+        let it = self.core.it();
+        // ITAdvance (A7.3.3): BKPT is unconditional, but takes its turn.
+        self.core.set_it(if it & 7 == 0 { 0 } else { (it & 0xe0) | ((it << 1) & 0x1f) });
+    }
+
+    fn not_modelled(&self) -> &'static [&'static str] {
+        NOT_MODELLED
+    }
+}
