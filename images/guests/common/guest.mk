@@ -8,7 +8,7 @@ COMMON := ../common
 
 CFLAGS = -std=gnu11 -Wall -Wextra -Wno-override-init -Werror -ffreestanding -fno-builtin -fno-common -ffunction-sections -fdata-sections \
          -fno-tree-loop-distribute-patterns -frandom-seed=flotilla -I$(COMMON) \
-         -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(abspath $(COMMON))=common
+         -ffile-prefix-map=$(CURDIR)=. -fdebug-prefix-map=$(CURDIR)=. # the second also reaches the assembler
 LDFLAGS = -nostdlib -nostartfiles -static -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,max-page-size=0x100 -Wl,--no-warn-rwx-segments -L$(COMMON)
 
 .PHONY: all clean

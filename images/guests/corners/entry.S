@@ -1,4 +1,5 @@
 /* Where every exception arrives, and the way out of a fault that left no stack frame to return through. */
+    .file "entry.S"
     .syntax unified
     .thumb
     .section .text.entry, "ax"

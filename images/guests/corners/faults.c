@@ -262,7 +262,7 @@ static uint32_t bus_within_usage(struct frame *frame, uint32_t exc_return)
     return exc_return;
 }
 
-static void check_nested(void)
+static void check_in_handler(void)
 {
     interrupts_fresh(0x40, 0x80, 0x80, 0x80);
     SHPRB(BUSFAULT) = 0xC0;
@@ -287,6 +287,10 @@ static void check_nested(void)
     actions[IRQ0 + IRQ_A] = load_from_nowhere;
     pend(BIT(IRQ_A));
     check_caught("BusFault above it does not", BUSFAULT, PRECISERR | BFARVALID, read_word_at);
+}
+
+static void check_nested(void)
+{
     handlers[USAGEFAULT] = fault_again;
     trace_clear();
     clear_caught();
@@ -418,6 +422,7 @@ void check_faults(void)
     check_status_access();
     check_bus();
     check_stacking();
+    check_in_handler();
     check_nested();
     check_shcsr();
     check_unprivileged();
