@@ -75,9 +75,9 @@ static void check_registers(void)
 {
     check("CPUID: Cortex-M0", CPUID & 0xFF00FFF0, 0x4100C200);
     check("CCR: STKALIGN and UNALIGN_TRP", CCR & CCR_RESET, CCR_RESET);
-    NVIC_IPR(6) = 0xFFFFFFFF;
-    check("two priority bits", NVIC_IPR(6), 0xC0C0C0C0);
-    NVIC_IPR(6) = 0;
+    NVIC_IPR(5) = 0xFFFFFFFF;
+    check("two priority bits", NVIC_IPR(5), 0xC0C0C0C0);
+    NVIC_IPR(5) = 0;
     SHPR(2) = 0xFFFFFFFF;
     check("SHPR2 has SVCall alone", SHPR(2), 0xC0000000);
     SHPR(2) = 0;
