@@ -101,7 +101,7 @@ fn multiply(st: &mut MState, a: u32, b: u32, c: u32, op1: u32, op2: u32) -> u32 
     let exact = match op1 {
         1 => half(a, op2 & 2 != 0) * half(b, op2 & 1 != 0) + sc,
         2 => products.0 + products.1 + sc,
-        3 => (sa * half(b, op2 & 1 != 0) >> 16) + sc,
+        3 => ((sa * half(b, op2 & 1 != 0)) >> 16) + sc,
         4 => products.0 - products.1 + sc,
         5 | 6 => {
             let product = if op1 == 5 { sa.wrapping_mul(sb) } else { (sa * sb).wrapping_neg() };

@@ -294,3 +294,6 @@ impl Tr {
 fn advance(it: u8) -> u8 {
     if it & 7 == 0 { 0 } else { it & 0xe0 | it << 1 & 0x1f }
 }
+
+#[cfg(test)]
+mod tests;
