@@ -293,7 +293,7 @@ impl<'s> Builder<'s> {
                 overlay.str("kind");
             }
             let Some(want) = first.need_str("kind") else { continue };
-            let Some(kind) = registry::kind(want) else {
+            let Some(kind) = registry::find(want) else {
                 let help = nearest(want, registry::kinds().map(|k| k.name));
                 first.report("kind", format!("no device model is called `{want}`"), help);
                 continue;

@@ -49,6 +49,16 @@ pub struct Kind {
 }
 
 impl Kind {
+    /// A model without pins and ports.
+    pub(crate) const PLAIN: Kind = Kind {
+        name: "",
+        create: |_| unreachable!("every line names its model"),
+        regs: || &[],
+        pins: &[],
+        ports: &[],
+        interconnect: None,
+    };
+
     /// Pins by name: one (`p3`) or a range (`p0-31`).
     pub fn pin_range(&self, name: &str) -> Option<(Pin, u16)> {
         let Some((first, last)) = name.split_once('-') else { return self.pin(name).map(|p| (p, 1)) };
@@ -131,8 +141,35 @@ impl<'s> Params<'_, 's> {
     }
 }
 
+/// A pin whose name has no number.
+pub(crate) const fn pin(name: &'static str, first: u16) -> PinInfo {
+    PinInfo { name, first, count: 0 }
+}
+
+/// Pins whose names end in a number from 0.
+pub(crate) const fn pins(name: &'static str, first: u16, count: u16) -> PinInfo {
+    PinInfo { name, first, count }
+}
+
+/// One line of a vendor's list: the device type, how to make one, and what differs from [`Kind::PLAIN`].
+macro_rules! kind {
+    ($t:ty, $new:expr $(, $field:ident: $value:expr)* $(,)?) => {
+        $crate::registry::Kind {
+            name: <$t as emu_core::device::Device>::KIND,
+            create: |p| {
+                let new: fn(&$crate::registry::Params) -> $t = $new;
+                Box::new(new(p))
+            },
+            regs: $crate::registry::regs_of::<$t>,
+            $($field: $value,)*
+            ..$crate::registry::Kind::PLAIN
+        }
+    };
+}
+pub(crate) use kind;
+
 /// A model by name.
-pub fn kind(name: &str) -> Option<&'static Kind> {
+pub fn find(name: &str) -> Option<&'static Kind> {
     kinds().find(|k| k.name == name)
 }
 
@@ -147,10 +184,17 @@ pub fn kinds() -> impl Iterator<Item = &'static Kind> {
 }
 
 /// Each vendor's list.
-static VENDORS: &[&[Kind]] = &[crate::nordic::kinds::KINDS];
+static VENDORS: &[&[Kind]] =
+    &[crate::arm_mps2::kinds::KINDS, crate::nordic::kinds::KINDS, crate::parts::kinds::KINDS];
 
 /// SoC files that ship: name and text.
-pub static SOCS: &[(&str, &str)] = &[("nrf51822", include_str!("../socs/nrf51822.toml"))];
+pub static SOCS: &[(&str, &str)] =
+    &[("mps2", include_str!("../socs/mps2.toml")), ("nrf51822", include_str!("../socs/nrf51822.toml"))];
 
 /// Board files that ship: name and text.
-pub static BOARDS: &[(&str, &str)] = &[("microbit", include_str!("../boards/microbit.toml"))];
+pub static BOARDS: &[(&str, &str)] = &[
+    ("microbit", include_str!("../boards/microbit.toml")),
+    ("mps2-an385", include_str!("../boards/mps2-an385.toml")),
+    ("mps2-an386", include_str!("../boards/mps2-an386.toml")),
+    ("mps2-an500", include_str!("../boards/mps2-an500.toml")),
+];

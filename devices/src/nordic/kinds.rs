@@ -1,39 +1,15 @@
 //! The registry's lines for Nordic's blocks.
 
 use super::*;
-use crate::registry::{Kind, PinInfo, PortInfo, regs_of};
+use crate::registry::{Kind, PinInfo, PortInfo, kind, pin, pins};
 use emu_core::machine::PortKind;
 
-const fn pin(name: &'static str, first: u16) -> PinInfo {
-    PinInfo { name, first, count: 0 }
-}
-const fn pins(name: &'static str, first: u16, count: u16) -> PinInfo {
-    PinInfo { name, first, count }
-}
 const IRQ: PinInfo = pin("irq", common::IRQ);
-const NONE: Kind = Kind {
-    name: "",
-    create: |_| unreachable!("every line names its model"),
-    regs: || &[],
-    pins: &[IRQ],
-    ports: &[],
-    interconnect: None,
-};
-
-macro_rules! kind {
-    ($t:ty, $new:expr $(, $field:ident: $value:expr)*) => {
-        Kind {
-            name: <$t as emu_core::device::Device>::KIND,
-            create: |p| { let _ = p; let new: fn(&crate::registry::Params) -> $t = $new; Box::new(new(p)) },
-            regs: regs_of::<$t>,
-            $($field: $value,)*
-            ..NONE
-        }
-    };
-}
-
 /// All of them.
 pub static KINDS: &[Kind] = &[
+    kind!(adc::Adc, |_| adc::Adc::new(), pins: &[IRQ]),
+    kind!(ecb::Ecb, |_| ecb::Ecb::new(), pins: &[IRQ]),
+    kind!(wdt::Wdt, |_| wdt::Wdt::new(), pins: &[IRQ]),
     kind!(ficr::Ficr, |p| ficr::Ficr::new(ficr::Params {
         device_id: p.uint("device_id"),
         ..ficr::Params::default()
@@ -56,6 +32,7 @@ pub static KINDS: &[Kind] = &[
         p.uint("flash").unwrap_or(0x4_0000) as u32,
         p.uint("page").unwrap_or(0x400) as u32
     )),
+    kind!(part_id::PartId, |p| part_id::PartId::new(p.uint("revision").unwrap_or(4) as u8), pins: &[]),
     kind!(power_clock::PowerClock, |_| power_clock::PowerClock::new(), pins: &[
         IRQ,
         pin("lfclk", power_clock::LFCLK),
@@ -65,10 +42,19 @@ pub static KINDS: &[Kind] = &[
         p.events.iter().map(|e| e.0).collect(),
         p.tasks.iter().map(|t| t.0).collect()
     ), pins: &[], interconnect: Some(ppi::EVENT)),
-    kind!(rng::Rng, |_| rng::Rng::new()),
+    kind!(radio::Radio, |_| radio::Radio::new(), pins: &[IRQ],
+        ports: &[PortInfo { name: "antenna", port: 0, kind: Some(PortKind::Radio) }]),
+    kind!(rng::Rng, |_| rng::Rng::new(), pins: &[IRQ]),
     kind!(rtc::Rtc, |_| rtc::Rtc::new(), pins: &[IRQ, pin("lfclk", rtc::LFCLK)]),
-    kind!(temp::Temp, |_| temp::Temp::new()),
-    kind!(timer::Timer, |p| timer::Timer::new(p.uint("bits").unwrap_or(16) as u8)),
+    kind!(temp::Temp, |_| temp::Temp::new(), pins: &[IRQ]),
+    kind!(spi_twi::SpiTwi, |p| {
+        let bus = p.uints("bus").filter(|l| l.len() == 2);
+        spi_twi::SpiTwi::new(bus.map(|l| (l[0] as u8, l[1] as u8)))
+    }, pins: &[IRQ], ports: &[
+        PortInfo { name: "i2c", port: spi_twi::I2C, kind: None },
+        PortInfo { name: "spi", port: spi_twi::SPI, kind: None },
+    ]),
+    kind!(timer::Timer, |p| timer::Timer::new(p.uint("bits").unwrap_or(16) as u8), pins: &[IRQ]),
     kind!(uart::Uart, |p| {
         let line = p.uints("line").filter(|l| l.len() == 2);
         uart::Uart::new(line.map(|l| (l[0] as u8, l[1] as u8)))
