@@ -111,6 +111,16 @@ mod tests {
     #[test]
     fn no_event_collides_with_irq() {
         use crate::nordic::*;
+        events_lie_below_irq::<adc::Reg>();
+        events_lie_below_irq::<ecb::Reg>();
+        events_lie_below_irq::<gpiote::Reg>();
+        events_lie_below_irq::<power_clock::Reg>();
+        events_lie_below_irq::<rng::Reg>();
+        events_lie_below_irq::<rtc::Reg>();
+        events_lie_below_irq::<spi_twi::Reg>();
+        events_lie_below_irq::<temp::Reg>();
+        events_lie_below_irq::<timer::Reg>();
         events_lie_below_irq::<uart::Reg>();
+        events_lie_below_irq::<wdt::Reg>();
     }
 }

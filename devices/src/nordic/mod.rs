@@ -1,6 +1,8 @@
 //! Nordic Semiconductor nRF51 blocks, after the nRF51 Series Reference Manual v3.0.
 
+pub mod adc;
 pub mod common;
+pub mod ecb;
 pub mod ficr;
 pub mod gpio;
 pub mod gpiote;
@@ -15,3 +17,4 @@ pub mod spi_twi;
 pub mod temp;
 pub mod timer;
 pub mod uart;
+pub mod wdt;

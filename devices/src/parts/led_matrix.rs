@@ -47,8 +47,8 @@ impl LedMatrix {
     /// LEDs with a high row and a low column.
     fn lit(&self) -> u32 {
         let mut lit = 0;
-        for (row, places) in PLACES.iter().enumerate().filter(|(r, _)| self.pins >> r & 1 != 0) {
-            let _ = row;
+        let on = PLACES.iter().enumerate().filter(|(r, _)| self.pins >> r & 1 != 0);
+        for (_, places) in on {
             for (column, &(x, y)) in places.iter().enumerate() {
                 if x != NONE.0 && self.pins >> (usize::from(ROWS) + column) & 1 == 0 {
                     lit |= 1 << (usize::from(y) * SIDE + usize::from(x));
@@ -78,10 +78,7 @@ impl LedMatrix {
         let ends = self.history.iter().skip(1).map(|e| e.0).chain([now]);
         for (&(from, lit), end) in self.history.iter().zip(ends) {
             let ns = end.min(now).since(from.max(begin));
-            for (i, s) in sum.iter_mut().enumerate().filter(|(i, _)| lit >> i & 1 != 0) {
-                let _ = i;
-                *s += ns;
-            }
+            sum.iter_mut().enumerate().filter(|(i, _)| lit >> i & 1 != 0).for_each(|(_, s)| *s += ns);
         }
         sum
     }
