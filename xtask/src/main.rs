@@ -58,7 +58,11 @@ fn main() -> ExitCode {
         Task::Guests { check: false } => guests::build(),
         Task::Guests { check: true } => guests::check(),
         Task::Test { prefix, list: true } => test::list(prefix.as_deref()),
-        Task::Test { prefix, list: false } => test::run(prefix.as_deref()),
+        Task::Test { prefix, list: false } => match test::run(prefix.as_deref()) {
+            // The tests have said what is wrong, and their sum is to be the last line.
+            Ok(false) => return ExitCode::FAILURE,
+            outcome => outcome.map(drop),
+        },
         Task::Bench { json, filter } => bench::run(json.as_deref(), filter.as_deref()),
         Task::Tidy => tidy::run(),
     };

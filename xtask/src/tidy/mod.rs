@@ -15,6 +15,9 @@ pub fn run() -> Result<()> {
         edges::check(&sh::output(sh::cargo().args(["metadata", "--format-version", "1", "--no-deps"]))?)?;
     let mut git = Command::new("git");
     let listed = sh::output(git.current_dir(&root).args([
+        // The clone may belong to another user, as in a container.
+        "-c",
+        "safe.directory=*",
         "ls-files",
         "--cached",
         "--others",
