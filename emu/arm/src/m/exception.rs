@@ -150,7 +150,8 @@ impl System {
             self.preserve_fp(regs, mem)?;
         }
         if self.st.fpccr & ASPEN != 0 && !self.st.fpca {
-            self.st.fpscr = (self.st.fpscr & !FPDSCR_MASK) | (self.st.fpdscr & FPDSCR_MASK);
+            // The pseudocode leaves flags and status as they are; they are UNKNOWN here, and a new context has none.
+            self.st.fpscr = self.st.fpdscr & FPDSCR_MASK;
             self.st.fpca = true;
         }
         Ok(())
