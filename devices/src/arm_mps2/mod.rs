@@ -2,4 +2,11 @@
 //! application notes AN385, AN386 and AN500.
 
 pub mod common;
+pub mod dualtimer;
+pub mod fpgaio;
+pub mod gpio;
+pub mod kinds;
+pub mod scc;
+pub mod timer;
 pub mod uart;
+pub mod watchdog;
