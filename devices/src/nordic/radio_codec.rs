@@ -85,7 +85,8 @@ impl Crc {
     fn new(f: &Format, address: u64) -> Crc {
         let n = 8 * u32::from(f.crc_len.min(3));
         let mask = ((1u64 << n) - 1) as u32;
-        let mut crc = Crc { reg: f.crc_init & mask, poly: (f.crc_poly | 1) & mask, mask, top: (mask >> 1) + 1 };
+        let mut crc =
+            Crc { reg: f.crc_init & mask, poly: (f.crc_poly | 1) & mask, mask, top: (mask >> 1) + 1 };
         if n == 0 {
             crc.top = 0;
         }
@@ -205,8 +206,7 @@ impl Format {
 
     /// Disassembles a packet; where `bytes` ends too early, `noise` says what bit is heard there.
     pub fn decode(&self, address: u64, bytes: &[u8], noise: impl FnMut(usize) -> bool) -> Received {
-        let mut r =
-            Reader { bytes, at: 0, noise, white: Whitener(self.white), crc: Crc::new(self, address) };
+        let mut r = Reader { bytes, at: 0, noise, white: Whitener(self.white), crc: Crc::new(self, address) };
         let widths = [8 * self.s0_len, self.lf_len, self.s1_len];
         let fields = widths.into_iter().filter(|w| *w > 0);
         let mut ram: Vec<u8> = fields.map(|w| r.field(w, self.big)).collect();
@@ -317,22 +317,30 @@ mod tests {
 
     fn formats() -> impl Strategy<Value = Format> {
         let lens = (0..=1u8, 0..=8u8, 0..=8u8, any::<u8>(), 0..=40u8, 1..=4u8);
-        let rest =
-            (any::<bool>(), proptest::option::of(0..=63u8), 0..=3u8, any::<bool>(), any::<u32>(), any::<u32>());
+        let rest = (
+            any::<bool>(),
+            proptest::option::of(0..=63u8),
+            0..=3u8,
+            any::<bool>(),
+            any::<u32>(),
+            any::<u32>(),
+        );
         (lens, rest).prop_map(
-            |((s0_len, lf_len, s1_len, max_len, stat_len, ba_len), (big, iv, crc_len, skip, poly, init))| Format {
-                s0_len,
-                lf_len,
-                s1_len,
-                max_len,
-                stat_len,
-                ba_len,
-                big,
-                white: iv.map(|i| i | 0x40),
-                crc_len,
-                crc_skips_address: skip,
-                crc_poly: poly,
-                crc_init: init,
+            |((s0_len, lf_len, s1_len, max_len, stat_len, ba_len), (big, iv, crc_len, skip, poly, init))| {
+                Format {
+                    s0_len,
+                    lf_len,
+                    s1_len,
+                    max_len,
+                    stat_len,
+                    ba_len,
+                    big,
+                    white: iv.map(|i| i | 0x40),
+                    crc_len,
+                    crc_skips_address: skip,
+                    crc_poly: poly,
+                    crc_init: init,
+                }
             },
         )
     }
