@@ -11,6 +11,8 @@ use emu_core::{bus::Bus, cpu::CpuExit};
 pub struct Left {
     /// Instructions executed (a faulting one counts: it took its time).
     pub insns: usize,
+    /// Cycles they took.
+    pub cycles: u64,
     /// Interrupts, permissions or the fabric want a look.
     pub attention: bool,
     /// The CPU stops here.
@@ -190,8 +192,17 @@ pub fn exec<G: Guest, const FULL: bool>(
             ($pc:expr) => {{
                 let pc = $pc;
                 g.set_pc(pc);
-                g.set_it(block.insns[usize::from(op.insn) + 1].it);
-                return Left { insns: usize::from(op.insn) + 1, attention, exit: None };
+                return jumped(g, block, op, attention);
+            }};
+        }
+        macro_rules! branch {
+            ($imm:expr) => {{
+                let (pc, b) = (op.imm2, $imm);
+                add!(r!(a), !b, 1);
+                let end = &block.insns[block.len()];
+                let to = if g.regs().cond(op.x) { pc } else { end.pc };
+                g.set_pc(to);
+                return Left { insns: block.len(), cycles: block.cycles(), attention, exit: None };
             }};
         }
         match if FULL { op.full } else { op.code } {
@@ -352,6 +363,8 @@ pub fn exec<G: Guest, const FULL: bool>(
             Code::Branch => jump!(if g.regs().cond(op.x) { op.imm } else { op.imm2 }),
             Code::BranchZ => jump!(if r!(a) == 0 { op.imm } else { op.imm2 }),
             Code::BranchNz => jump!(if r!(a) != 0 { op.imm } else { op.imm2 }),
+            Code::SubIBranch => branch!(op.imm),
+            Code::SubBranch => branch!(r!(b)),
             Code::JumpReg => {
                 let target = r!(a);
                 at_insn(bus, block, op, cycle);
@@ -367,10 +380,19 @@ pub fn exec<G: Guest, const FULL: bool>(
             let next = &block.insns[limit];
             g.set_pc(next.pc);
             g.set_it(next.it);
-            Left { insns: limit, attention, exit: None }
+            Left { insns: limit, cycles: u64::from(next.cycles), attention, exit: None }
         }
         Some((op, slow)) => leave(g, bus, block, op, slow, attention),
     }
+}
+
+/// A jump is done.
+#[inline(always)]
+fn jumped<G: Guest>(g: &mut G, block: &Block, op: &Op, attention: bool) -> Left {
+    let insns = usize::from(op.insn) + 1;
+    let end = &block.insns[insns];
+    g.set_it(end.it);
+    Left { insns, cycles: u64::from(end.cycles), attention, exit: None }
 }
 
 fn width_mask(width: u8) -> u32 {
@@ -446,18 +468,19 @@ fn leave<G: Guest>(
 ) -> Left {
     let insn = block.insns[usize::from(op.insn)];
     let insns = usize::from(op.insn) + 1;
+    let cycles = u64::from(block.insns[insns].cycles);
     match slow {
         Slow::Fault(f) => {
             g.set_pc(insn.pc);
             g.set_it(insn.it);
             g.raise(bus, f);
-            Left { insns, attention: true, exit: None }
+            Left { insns, cycles, attention: true, exit: None }
         }
         Slow::Flow(Flow::Exit(exit)) => {
             g.set_pc(insn.pc);
             g.set_it(insn.it);
-            Left { insns: insns - 1, attention: true, exit: Some(exit) }
+            Left { insns: insns - 1, cycles: u64::from(insn.cycles), attention: true, exit: Some(exit) }
         }
-        Slow::Flow(_) => Left { insns, attention: attention || bus.fabric.attention, exit: None },
+        Slow::Flow(_) => Left { insns, cycles, attention: attention || bus.fabric.attention, exit: None },
     }
 }

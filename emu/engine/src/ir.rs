@@ -77,23 +77,24 @@ impl Regs {
     /// Evaluates an ARM condition code (14 and 15: always).
     #[inline(always)]
     pub fn cond(&self, cond: u8) -> bool {
-        let (n, z) = (self.get(N) >> 31 != 0, self.get(Z) == 0);
-        let (c, v) = (self.get(C) != 0, self.get(V) >> 31 != 0);
+        let z = || self.get(Z) == 0;
+        let c = || self.get(C) != 0;
+        let less = || (self.get(N) ^ self.get(V)) >> 31 != 0;
         match cond & 15 {
-            0 => z,
-            1 => !z,
-            2 => c,
-            3 => !c,
-            4 => n,
-            5 => !n,
-            6 => v,
-            7 => !v,
-            8 => c && !z,
-            9 => !c || z,
-            10 => n == v,
-            11 => n != v,
-            12 => !z && n == v,
-            13 => z || n != v,
+            0 => z(),
+            1 => !z(),
+            2 => c(),
+            3 => !c(),
+            4 => self.get(N) >> 31 != 0,
+            5 => self.get(N) >> 31 == 0,
+            6 => self.get(V) >> 31 != 0,
+            7 => self.get(V) >> 31 == 0,
+            8 => c() && !z(),
+            9 => !c() || z(),
+            10 => !less(),
+            11 => less(),
+            12 => !z() && !less(),
+            13 => z() || less(),
             _ => true,
         }
     }
@@ -337,6 +338,10 @@ pub enum Code {
     JumpReg,
     /// Ends: like `Call`; goes on at `imm2` unless the function says otherwise
     CallEnd,
+    /// Made by [`Builder::finish`] only: `SubIS`, then ends: to `imm2` if condition `x` holds, else to the block's end
+    SubIBranch,
+    /// Made by [`Builder::finish`] only: `SubS` with the same branch
+    SubBranch,
 }
 
 /// Flags as sets, for the liveness pass.
@@ -456,14 +461,17 @@ pub struct Block {
     pub ops: Box<[Op]>,
     /// Guest instructions, and one more entry for the end.
     pub insns: Box<[Insn]>,
+    cycles: u64,
 }
 
 impl Block {
     /// Cycles of all its instructions.
+    #[inline(always)]
     pub fn cycles(&self) -> u64 {
-        self.insns.last().map_or(0, |i| u64::from(i.cycles))
+        self.cycles
     }
     /// Number of guest instructions.
+    #[inline(always)]
     pub fn len(&self) -> usize {
         self.insns.len() - 1
     }
@@ -546,7 +554,8 @@ impl Builder {
         let first_op = self.ops.len() as u16;
         self.insns.push(Insn { pc: next_pc, first_op, cycles: self.cycles, it });
         drop_dead_flags(&mut self.ops);
-        Block { ops: self.ops.into(), insns: self.insns.into() }
+        fuse(&mut self.ops);
+        Block { ops: self.ops.into(), insns: self.insns.into(), cycles: u64::from(self.cycles) }
     }
 }
 
@@ -561,6 +570,20 @@ fn drop_dead_flags(ops: &mut [Op]) {
             live &= !sets;
         }
         live |= op.full.flags_read();
+    }
+}
+
+/// A comparison right before the conditional branch that ends the block becomes one operation, for runs of the whole
+/// block. The branch stays behind it for [`Op::full`]; its way on is the block's end.
+fn fuse(ops: &mut [Op]) {
+    let [.., compare, branch] = ops else { return };
+    let fused = match compare.full {
+        Code::SubIS => Code::SubIBranch,
+        Code::SubS => Code::SubBranch,
+        _ => return,
+    };
+    if branch.full == Code::Branch && branch.insn == compare.insn + 1 {
+        (compare.code, compare.x, compare.imm2) = (fused, branch.x, branch.imm);
     }
 }
 

@@ -41,10 +41,14 @@ pub fn run<G: Guest>(g: &mut G, cache: &mut CodeCache, bus: &mut Bus, run: Run) 
             return (cycle, CpuExit::Break);
         }
         resume = false;
-        let left = run_block(g, cache, bus, cycle, run);
-        let (left, cycles) = left;
+        let exact = run.step || !bus.breakpoints.is_empty();
+        let left = if exact {
+            run_block(g, cache, bus, cycle, run)
+        } else {
+            run_blocks(g, cache, bus, &mut cycle, run)
+        };
         g.retire(left.insns as u64);
-        cycle += cycles;
+        cycle += left.cycles;
         attention |= left.attention;
         if let Some(exit) = left.exit {
             return (cycle, exit);
@@ -56,9 +60,35 @@ pub fn run<G: Guest>(g: &mut G, cache: &mut CodeCache, bus: &mut Bus, run: Run) 
     (cycle, CpuExit::Ran)
 }
 
-/// Executes one block or a part of it; returns also the cycles it took.
-#[inline]
-fn run_block<G: Guest>(g: &mut G, cache: &mut CodeCache, bus: &mut Bus, cycle: u64, run: Run) -> (Left, u64) {
+/// Executes whole blocks as long as nothing is special, then one more that may be.
+#[inline(always)]
+fn run_blocks<G: Guest>(g: &mut G, cache: &mut CodeCache, bus: &mut Bus, cycle: &mut u64, run: Run) -> Left {
+    let mut insns = 0;
+    let mut left = loop {
+        if g.it() != 0 || g.checks_fetch() {
+            break None;
+        }
+        let pc = g.pc();
+        let Some(block) = cache.block(g, bus, pc) else { break None };
+        if block.cycles() > run.until - *cycle {
+            break None;
+        }
+        let left = exec::<G, false>(g, bus, block, block.len(), *cycle);
+        if left.attention || left.exit.is_some() {
+            break Some(left);
+        }
+        insns += left.insns;
+        *cycle += left.cycles;
+        if *cycle >= run.until {
+            break Some(Left { insns: 0, cycles: 0, ..left });
+        }
+    };
+    let last = left.take().unwrap_or_else(|| run_block(g, cache, bus, *cycle, run));
+    Left { insns: insns + last.insns, ..last }
+}
+
+/// Executes one block or as much of it as is allowed.
+fn run_block<G: Guest>(g: &mut G, cache: &mut CodeCache, bus: &mut Bus, cycle: u64, run: Run) -> Left {
     let pc = g.pc();
     if g.checks_fetch()
         && let Err(f) = g.check_fetch(bus, pc)
@@ -72,14 +102,8 @@ fn run_block<G: Guest>(g: &mut G, cache: &mut CodeCache, bus: &mut Bus, cycle: u
         let f = g.fetch_fault(pc);
         return fault(g, bus, f);
     };
-    let left = run.until - cycle;
-    if block.cycles() <= left && !run.step && bus.breakpoints.is_empty() && !g.checks_fetch() {
-        let done = exec::<G, false>(g, bus, block, block.len(), cycle);
-        return (done, u64::from(block.insns[done.insns].cycles));
-    }
-    let limit = limit(g, bus, block, left, run.step);
-    let done = exec::<G, true>(g, bus, block, limit, cycle);
-    (done, u64::from(block.insns[done.insns].cycles))
+    let limit = limit(g, bus, block, run.until - cycle, run.step);
+    exec::<G, true>(g, bus, block, limit, cycle)
 }
 
 /// How many instructions of a block may run: those that start before the budget's end and before a breakpoint, and
@@ -95,15 +119,15 @@ fn limit<G: Guest>(g: &mut G, bus: &mut Bus, block: &Block, left: u64, step: boo
     (1..n).find(|&i| stop(block.insns[i].pc)).unwrap_or(n)
 }
 
-fn fault<G: Guest>(g: &mut G, bus: &mut Bus, f: G::Fault) -> (Left, u64) {
+fn fault<G: Guest>(g: &mut G, bus: &mut Bus, f: G::Fault) -> Left {
     bus.fabric.pc = Some(u64::from(g.pc()));
     g.raise(bus, f);
     // A fetch that faults takes its time, so that a guest that only faults still ends.
-    (Left { insns: 0, attention: true, exit: None }, 1)
+    Left { insns: 0, cycles: 1, attention: true, exit: None }
 }
 
 /// One instruction whose decoding depends on more than its bytes (the middle of an IT block).
-fn run_single<G: Guest>(g: &mut G, bus: &mut Bus, cycle: u64) -> (Left, u64) {
+fn run_single<G: Guest>(g: &mut G, bus: &mut Bus, cycle: u64) -> Left {
     let (pc, it) = (g.pc(), g.it());
     let addr = u64::from(pc) & !(PAGE as u64 - 1);
     let Some((_, page)) = bus.fabric.mem.code_page(addr) else {
@@ -117,6 +141,5 @@ fn run_single<G: Guest>(g: &mut G, bus: &mut Bus, cycle: u64) -> (Left, u64) {
         bytes.extend(&next[..4 - here.min(4)]);
     }
     let block = g.translate(&bytes, 0, here, pc, it, 1);
-    let done = exec::<G, true>(g, bus, &block, 1, cycle);
-    (done, u64::from(block.insns[done.insns].cycles))
+    exec::<G, true>(g, bus, &block, 1, cycle)
 }
