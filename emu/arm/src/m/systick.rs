@@ -91,16 +91,18 @@ impl SysTick {
         self.sync(cycle);
     }
 
-    /// Reads the register at `off` from 0xE000E010. With `peek` COUNTFLAG stays.
+    /// Reads the register at `off` from 0xE000E010. With `peek` nothing changes.
     pub fn read(&mut self, off: u32, cycle: u64, cfg: &MConfig, peek: bool) -> u32 {
         if !self.present {
             return 0;
         }
+        if peek {
+            return self.clone().read(off, cycle, cfg, false);
+        }
         self.sync(cycle);
         match off {
             0x0 => {
-                let flag = if self.countflag { COUNTFLAG } else { 0 };
-                self.countflag &= peek;
+                let flag = if std::mem::take(&mut self.countflag) { COUNTFLAG } else { 0 };
                 self.ctrl | flag
             }
             0x4 => self.reload,
@@ -168,7 +170,7 @@ mod tests {
                 c += s;
                 a.read(RVR, c, &cfg, false);
                 let (mut b, _) = started(reload);
-                assert_eq!(a.read(CVR, c, &cfg, true), b.read(CVR, c, &cfg, true), "{reload} {c}");
+                assert_eq!(a.read(CVR, c, &cfg, false), b.read(CVR, c, &cfg, false), "{reload} {c}");
                 assert_eq!(a.read(CSR, c, &cfg, true), b.read(CSR, c, &cfg, true));
                 assert_eq!(a.next_event(), b.next_event());
             }
