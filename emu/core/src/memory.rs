@@ -147,6 +147,14 @@ impl Default for Memory {
     }
 }
 
+/// Where an address's page is in the translation cache. Regions start at round addresses: their first pages must not
+/// meet in one place.
+#[inline(always)]
+fn cache_slot(addr: u64) -> usize {
+    let page = addr >> PAGE_BITS;
+    (page ^ (page >> 12)) as usize & (CACHE - 1)
+}
+
 /// The 64-byte chunks of a page that `len` bytes from `off` touch, as bits. `len` is not 0.
 pub fn chunk_mask(off: usize, len: usize) -> u64 {
     let (first, last) = (off / 64, ((off + len - 1) / 64).min(63));
@@ -165,7 +173,7 @@ macro_rules! fast_access {
         #[inline(always)]
         pub fn $read(&self, addr: u64) -> Option<$t> {
             const SIZE: usize = size_of::<$t>();
-            let e = &self.cache[(addr >> PAGE_BITS) as usize & (CACHE - 1)];
+            let e = &self.cache[cache_slot(addr)];
             if e.read != addr >> PAGE_BITS || addr & (SIZE as u64 - 1) != 0 {
                 return None;
             }
@@ -177,7 +185,7 @@ macro_rules! fast_access {
         #[inline(always)]
         pub fn $write(&mut self, addr: u64, v: $t) -> bool {
             const SIZE: usize = size_of::<$t>();
-            let e = &self.cache[(addr >> PAGE_BITS) as usize & (CACHE - 1)];
+            let e = &self.cache[cache_slot(addr)];
             if e.write != addr >> PAGE_BITS || addr & (SIZE as u64 - 1) != 0 {
                 return false;
             }
@@ -281,7 +289,7 @@ impl Memory {
         if self.flags[p.slot as usize] & WATCHED != 0 {
             self.check_watch(addr, size, false);
         } else if cache && p.whole {
-            let e = &mut self.cache[(addr >> PAGE_BITS) as usize & (CACHE - 1)];
+            let e = &mut self.cache[cache_slot(addr)];
             if e.slot != p.slot || e.read != addr >> PAGE_BITS {
                 let write = if e.write == addr >> PAGE_BITS && e.slot == p.slot { e.write } else { NO_TAG };
                 *e = Entry { read: addr >> PAGE_BITS, write, slot: p.slot };
@@ -317,7 +325,7 @@ impl Memory {
             self.check_watch(addr, size, true);
         } else if cache && p.whole && self.flags[p.slot as usize] == 0 {
             let tag = addr >> PAGE_BITS;
-            let e = &mut self.cache[tag as usize & (CACHE - 1)];
+            let e = &mut self.cache[cache_slot(addr)];
             *e = Entry { read: tag, write: tag, slot: p.slot };
         }
         true
