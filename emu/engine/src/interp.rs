@@ -82,18 +82,40 @@ enum Slow<F> {
     Flow(Flow),
 }
 
-/// Executes `block` from its start, at most its first `limit` instructions. The first starts at `cycle`. With `FULL`
-/// every flag is right at every instruction, which a stop in the middle needs; without, `limit` must be the whole
-/// block. On return the guest's program counter and decoder state are those of the next instruction.
+/// Where the next block comes from.
+pub trait Chain<G: Guest> {
+    /// The block at the guest's program counter, if it may run as a whole within `left` cycles.
+    fn next(&mut self, g: &mut G, bus: &mut Bus, left: u64) -> Option<&Block>;
+}
+
+/// One block and no more.
+pub struct Single<'a>(pub Option<&'a Block>);
+
+impl<G: Guest> Chain<G> for Single<'_> {
+    fn next(&mut self, _: &mut G, _: &mut Bus, _: u64) -> Option<&Block> {
+        self.0.take()
+    }
+}
+
+/// Executes blocks of `chain`, the first from cycle `cycle` on, until the chain ends, something wants attention, or
+/// `limit` instructions of a block are done. With `FULL` every flag is right at every instruction, which a stop in
+/// the middle needs; without, `limit` is no less than any block's length. On return the guest's program counter and
+/// decoder state are those of the next instruction.
 #[allow(clippy::too_many_lines)] // one arm for each operation
-pub fn exec<G: Guest, const FULL: bool>(
+pub fn exec<G: Guest, X: Chain<G>, const FULL: bool>(
     g: &mut G,
     bus: &mut Bus,
-    block: &Block,
+    chain: &mut X,
     limit: usize,
     cycle: u64,
+    until: u64,
 ) -> Left {
-    let mut limit = limit;
+    let start = cycle;
+    let mut cycle = cycle;
+    let mut done = 0;
+    let nothing = Left { insns: 0, cycles: 0, attention: false, exit: None };
+    let Some(mut block) = chain.next(g, bus, until - cycle) else { return nothing };
+    let mut limit = limit.min(block.len());
     let mut ops = &block.ops[..];
     if FULL && limit < block.len() {
         ops = &ops[..usize::from(block.insns[limit].first_op)];
@@ -188,21 +210,38 @@ pub fn exec<G: Guest, const FULL: bool>(
                 }
             }};
         }
+        // The block is done, and the program counter set: on with the next one.
+        macro_rules! go_on {
+            ($insns:expr, $cycles:expr) => {{
+                done += $insns;
+                cycle += $cycles;
+                if attention || cycle >= until {
+                    return Left { insns: done, cycles: cycle - start, attention, exit: None };
+                }
+                let Some(next) = chain.next(g, bus, until - cycle) else {
+                    return Left { insns: done, cycles: cycle - start, attention, exit: None };
+                };
+                (block, limit, ops, ip) = (next, next.len(), &next.ops[..], 0);
+                continue;
+            }};
+        }
         macro_rules! jump {
             ($pc:expr) => {{
                 let pc = $pc;
+                let insns = usize::from(op.insn) + 1;
+                let end = &block.insns[insns];
                 g.set_pc(pc);
-                return jumped(g, block, op, attention);
+                g.set_it(end.it);
+                go_on!(insns, u64::from(end.cycles))
             }};
         }
         macro_rules! branch {
             ($imm:expr) => {{
                 let (pc, b) = (op.imm2, $imm);
                 add!(r!(a), !b, 1);
-                let end = &block.insns[block.len()];
-                let to = if g.regs().cond(op.x) { pc } else { end.pc };
+                let to = if g.regs().cond(op.x) { pc } else { block.insns[block.len()].pc };
                 g.set_pc(to);
-                return Left { insns: block.len(), cycles: block.cycles(), attention, exit: None };
+                go_on!(block.len(), block.cycles())
             }};
         }
         match if FULL { op.full } else { op.code } {
@@ -369,13 +408,17 @@ pub fn exec<G: Guest, const FULL: bool>(
                 let target = r!(a);
                 at_insn(bus, block, op, cycle);
                 match g.jump(bus, target) {
+                    Ok(Flow::Jumped) if !bus.fabric.attention => {
+                        let insns = usize::from(op.insn) + 1;
+                        go_on!(insns, u64::from(block.insns[insns].cycles))
+                    }
                     Ok(flow) => break Some((op, Slow::Flow(flow))),
                     Err(f) => break Some((op, Slow::Fault(f))),
                 }
             }
         }
     };
-    match slow {
+    let left = match slow {
         None => {
             let next = &block.insns[limit];
             g.set_pc(next.pc);
@@ -383,16 +426,8 @@ pub fn exec<G: Guest, const FULL: bool>(
             Left { insns: limit, cycles: u64::from(next.cycles), attention, exit: None }
         }
         Some((op, slow)) => leave(g, bus, block, op, slow, attention),
-    }
-}
-
-/// A jump is done.
-#[inline(always)]
-fn jumped<G: Guest>(g: &mut G, block: &Block, op: &Op, attention: bool) -> Left {
-    let insns = usize::from(op.insn) + 1;
-    let end = &block.insns[insns];
-    g.set_it(end.it);
-    Left { insns, cycles: u64::from(end.cycles), attention, exit: None }
+    };
+    Left { insns: left.insns + done, cycles: left.cycles + (cycle - start), ..left }
 }
 
 fn width_mask(width: u8) -> u32 {

@@ -3,7 +3,7 @@
 use crate::{
     cache::CodeCache,
     guest::{Guest, Poll},
-    interp::{Left, exec},
+    interp::{Chain, Left, Single, exec},
     ir::Block,
 };
 use emu_core::{
@@ -42,11 +42,15 @@ pub fn run<G: Guest>(g: &mut G, cache: &mut CodeCache, bus: &mut Bus, run: Run) 
         }
         resume = false;
         let exact = run.step || !bus.breakpoints.is_empty();
-        let left = if exact {
-            run_block(g, cache, bus, cycle, run)
-        } else {
-            run_blocks(g, cache, bus, &mut cycle, run)
-        };
+        let mut left = Left { insns: 0, cycles: 0, attention: false, exit: None };
+        if !exact {
+            let mut chain = Cached(cache);
+            left = exec::<G, _, false>(g, bus, &mut chain, usize::MAX, cycle, run.until);
+        }
+        if left.insns == 0 && !left.attention {
+            // Not even one whole block: something is special about it.
+            left = run_block(g, cache, bus, cycle, run);
+        }
         g.retire(left.insns as u64);
         cycle += left.cycles;
         attention |= left.attention;
@@ -60,31 +64,18 @@ pub fn run<G: Guest>(g: &mut G, cache: &mut CodeCache, bus: &mut Bus, run: Run) 
     (cycle, CpuExit::Ran)
 }
 
-/// Executes whole blocks as long as nothing is special, then one more that may be.
-#[inline(always)]
-fn run_blocks<G: Guest>(g: &mut G, cache: &mut CodeCache, bus: &mut Bus, cycle: &mut u64, run: Run) -> Left {
-    let mut insns = 0;
-    let mut left = loop {
+/// Whole blocks out of the code cache, as long as nothing is special.
+struct Cached<'a>(&'a mut CodeCache);
+
+impl<G: Guest> Chain<G> for Cached<'_> {
+    #[inline(always)]
+    fn next(&mut self, g: &mut G, bus: &mut Bus, left: u64) -> Option<&Block> {
         if g.it() != 0 || g.checks_fetch() {
-            break None;
+            return None;
         }
         let pc = g.pc();
-        let Some(block) = cache.block(g, bus, pc) else { break None };
-        if block.cycles() > run.until - *cycle {
-            break None;
-        }
-        let left = exec::<G, false>(g, bus, block, block.len(), *cycle);
-        if left.attention || left.exit.is_some() {
-            break Some(left);
-        }
-        insns += left.insns;
-        *cycle += left.cycles;
-        if *cycle >= run.until {
-            break Some(Left { insns: 0, cycles: 0, ..left });
-        }
-    };
-    let last = left.take().unwrap_or_else(|| run_block(g, cache, bus, *cycle, run));
-    Left { insns: insns + last.insns, ..last }
+        self.0.block(g, bus, pc).filter(|b| b.cycles() <= left)
+    }
 }
 
 /// Executes one block or as much of it as is allowed.
@@ -96,14 +87,14 @@ fn run_block<G: Guest>(g: &mut G, cache: &mut CodeCache, bus: &mut Bus, cycle: u
         return fault(g, bus, f);
     }
     if g.it() != 0 {
-        return run_single(g, bus, cycle);
+        return run_single(g, bus, cycle, run.until);
     }
     let Some(block) = cache.block(g, bus, pc) else {
         let f = g.fetch_fault(pc);
         return fault(g, bus, f);
     };
     let limit = limit(g, bus, block, run.until - cycle, run.step);
-    exec::<G, true>(g, bus, block, limit, cycle)
+    exec::<G, _, true>(g, bus, &mut Single(Some(block)), limit, cycle, run.until)
 }
 
 /// How many instructions of a block may run: those that start before the budget's end and before a breakpoint, and
@@ -127,7 +118,7 @@ fn fault<G: Guest>(g: &mut G, bus: &mut Bus, f: G::Fault) -> Left {
 }
 
 /// One instruction whose decoding depends on more than its bytes (the middle of an IT block).
-fn run_single<G: Guest>(g: &mut G, bus: &mut Bus, cycle: u64) -> Left {
+fn run_single<G: Guest>(g: &mut G, bus: &mut Bus, cycle: u64, until: u64) -> Left {
     let (pc, it) = (g.pc(), g.it());
     let addr = u64::from(pc) & !(PAGE as u64 - 1);
     let Some((_, page)) = bus.fabric.mem.code_page(addr) else {
@@ -141,5 +132,5 @@ fn run_single<G: Guest>(g: &mut G, bus: &mut Bus, cycle: u64) -> Left {
         bytes.extend(&next[..4 - here.min(4)]);
     }
     let block = g.translate(&bytes, 0, here, pc, it, 1);
-    exec::<G, true>(g, bus, &block, 1, cycle)
+    exec::<G, _, true>(g, bus, &mut Single(Some(&block)), 1, cycle, until)
 }
