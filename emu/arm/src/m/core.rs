@@ -190,7 +190,8 @@ impl Core {
         }
     }
 
-    fn ppb_store(
+    /// A store to the private peripheral bus.
+    pub(super) fn ppb_store(
         &mut self,
         bus: &mut Bus,
         addr: u32,

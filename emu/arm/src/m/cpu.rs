@@ -93,7 +93,7 @@ impl CortexM {
         if let Ok(a) = u32::try_from(addr)
             && is_ppb(a)
         {
-            return self.core.store(bus, a, size, v as u32, 0).is_ok();
+            return self.core.ppb_store(bus, a, size, v as u32, true).is_ok();
         }
         let window = bus.windows().iter().any(|w| addr.wrapping_sub(w.base) < w.size);
         window && bus.write(addr, size, v, self.attrs(), false).is_ok()

@@ -262,7 +262,12 @@ impl System {
     }
 
     /// Checks an access of the running code, in its own mode or as an unprivileged one (LDRT and the like).
+    #[inline]
     pub fn check(&self, addr: u32, size: u32, kind: Kind, privileged: bool) -> bool {
+        // Without an MPU the memory map forbids nothing but execution.
+        if kind != Kind::Fetch && !self.mpu.enabled() {
+            return true;
+        }
         self.mpu.check(addr, size, kind, privileged, self.mpu_applies()).is_ok()
     }
 
@@ -286,7 +291,8 @@ impl System {
     pub fn load(&mut self, bytes: &[u8]) -> Result<(), LoadError> {
         let Saved(st, mut nvic, scb, systick, mpu, dwt) = save::from_bytes(bytes)?;
         let valid = st.validate(&self.cfg).and_then(|()| nvic.validate(&self.cfg));
-        valid.and_then(|()| mpu.validate(&self.cfg)).map_err(LoadError::Corrupt)?;
+        let valid = valid.and_then(|()| mpu.validate(&self.cfg)).and_then(|()| systick.validate(&self.cfg));
+        valid.map_err(LoadError::Corrupt)?;
         nvic.refresh();
         *self = System { cfg: self.cfg.clone(), st, nvic, scb, systick, mpu, dwt };
         Ok(())

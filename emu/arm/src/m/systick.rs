@@ -83,7 +83,7 @@ impl SysTick {
         if !self.counting() || self.ctrl & TICKINT == 0 {
             return None;
         }
-        Some((self.base + self.to_zero()?) * self.per_tick())
+        Some(self.base.saturating_add(self.to_zero()?).saturating_mul(self.per_tick()))
     }
 
     /// The event at [`SysTick::next_event`] is due: the caller pends SysTick.
@@ -130,6 +130,12 @@ impl SysTick {
             0x8 => (self.value, self.countflag) = (0, false),
             _ => {}
         }
+    }
+
+    /// What a loaded state must satisfy.
+    pub fn validate(&self, cfg: &MConfig) -> Result<(), String> {
+        let same = (self.divider, self.present) == (cfg.systick_ref, cfg.systick);
+        if same && self.reload <= MASK && self.value <= MASK { Ok(()) } else { Err("another SysTick".into()) }
     }
 }
 

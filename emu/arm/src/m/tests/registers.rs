@@ -159,3 +159,38 @@ fn systick_asks_to_be_scheduled() {
     assert_eq!(b.sys.ppb_read(0xe000_e010, 4, at(160)).unwrap().0 >> 16, 1);
     assert_eq!(b.sys.ppb_read(0xe000_e010, 4, at(161)).unwrap().0 >> 16, 0);
 }
+
+/// Any access to any address does something defined: the core goes on, and its state saves and loads.
+#[test]
+fn random_accesses_do_no_harm() {
+    for name in MConfig::names() {
+        let mut b = Bench::new(name);
+        let mut x = 1u64;
+        let mut rnd = || {
+            x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (x >> 33) as u32
+        };
+        for cycle in 0..20_000u64 {
+            let area = [0xe000_e000, 0xe000_ed00, 0xe000_e000, 0xe000_0000, 0xe00f_f000][rnd() as usize % 5];
+            let addr = area + rnd() % 0x1000;
+            let (size, v) = (1 << (rnd() % 3), rnd() << (rnd() % 20));
+            let a = PpbAccess { cycle: cycle * 7, privileged: rnd() % 8 != 0, peek: rnd() % 8 == 0 };
+            if rnd() % 2 == 0 {
+                _ = b.sys.ppb_write(addr, size, v, a);
+            } else {
+                _ = b.sys.ppb_read(addr, size, a);
+            }
+            b.sys.set_line(rnd() as u16 % 600, rnd() % 2 == 0);
+            if b.sys.can_take() && !b.sys.st.lockup {
+                b.take();
+            } else if b.sys.st.handler() {
+                b.regs.set_r(LR, 0xffff_ff00 | rnd());
+                b.ret();
+            }
+            b.sys.st.lockup = false;
+        }
+        let mut copy = System::new(b.sys.cfg.clone());
+        copy.load(&b.sys.save()).unwrap();
+        assert_eq!(copy, b.sys, "{name}");
+    }
+}
