@@ -119,7 +119,7 @@ impl Adc {
         let (reference, divisor) = self.reference();
         let steps = 1 << (8 + self.bank.get(&Config::RES).min(2));
         let full = reference * den;
-        let code = if full == 0 { steps } else { mv * num * divisor * steps / full };
+        let code = (mv * num * divisor * steps).checked_div(full).unwrap_or(steps);
         Some(code.min(steps - 1) as u32)
     }
 

@@ -46,6 +46,8 @@ regs! {
         Prescaler @ 0x510 rw reset 0x4 mask 0xf,
         /// Capture and compare values.
         Cc @ 0x540 [4, 4] rw,
+        /// Not in the manual: drivers set it while the timer runs (product anomaly 73).
+        Anomaly73 @ 0xc0c rw mask 0x1,
         /// Power switch of the block.
         Power @ 0xffc rw reset 0x1 mask 0x1,
     }

@@ -1,10 +1,11 @@
-//! An I2C bus: one master, several slaves, wired-AND.
+//! An I2C bus: masters that take turns, several slaves, wired-AND.
 //!
 //! ## Parameters
 //! `slaves`: how many there are.
 //!
 //! ## Ports
-//! 0: the master. 1 ..= `slaves`: the slaves. Each slave answers every act but STOP, addressed or not.
+//! [`MASTER`] and [`MASTER1`]: masters (two controllers of a chip that can select the same pins). 1 ..= `slaves`:
+//! the slaves. Each slave answers every act but STOP, addressed or not.
 
 use emu_core::{
     device::{Cx, Device, Port, ResetKind},
@@ -13,14 +14,18 @@ use emu_core::{
 };
 use serde::{Deserialize, Serialize};
 
-/// The master's port.
+/// A master's port.
 pub const MASTER: Port = 0;
+/// Another master's port.
+pub const MASTER1: Port = 0xff;
 
-/// The wires between a master and its slaves.
+/// The wires between masters and slaves.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct I2cBus {
     bank: Bank<NoRegs>,
     slaves: u8,
+    /// Who acted last.
+    master: Port,
     /// Answers still to come for the act under way.
     missing: u8,
     ack: bool,
@@ -30,7 +35,14 @@ pub struct I2cBus {
 impl I2cBus {
     /// A bus with this many slaves.
     pub fn new(slaves: u8) -> I2cBus {
-        I2cBus { bank: Bank::default(), slaves: slaves.min(254), missing: 0, ack: false, data: 0xff }
+        I2cBus {
+            bank: Bank::default(),
+            slaves: slaves.min(254),
+            master: MASTER,
+            missing: 0,
+            ack: false,
+            data: 0xff,
+        }
     }
 
     fn act(&mut self, act: I2c, cx: &mut Cx) {
@@ -40,7 +52,7 @@ impl I2cBus {
             cx.send(port, Msg::I2c(act));
         }
         if self.slaves == 0 && act != I2c::Stop {
-            cx.send(MASTER, Msg::I2cReply { ack: false, data: 0xff });
+            cx.send(self.master, Msg::I2cReply { ack: false, data: 0xff });
         }
     }
 
@@ -53,7 +65,7 @@ impl I2cBus {
         self.data &= data;
         self.missing -= 1;
         if self.missing == 0 {
-            cx.send(MASTER, Msg::I2cReply { ack: self.ack, data: self.data });
+            cx.send(self.master, Msg::I2cReply { ack: self.ack, data: self.data });
         }
     }
 }
@@ -61,7 +73,8 @@ impl I2cBus {
 impl Device for I2cBus {
     type Reg = NoRegs;
     const KIND: &'static str = "parts,i2c-bus";
-    const NOT_MODELLED: &'static [&'static str] = &["several masters", "clock stretching"];
+    const NOT_MODELLED: &'static [&'static str] =
+        &["arbitration between masters that act at once", "clock stretching"];
 
     fn bank(&mut self) -> &mut Bank<NoRegs> {
         &mut self.bank
@@ -72,9 +85,13 @@ impl Device for I2cBus {
     }
 
     fn recv(&mut self, port: Port, msg: Msg, cx: &mut Cx) {
+        let from_master = matches!(port, MASTER | MASTER1);
         match msg {
-            Msg::I2c(act) if port == MASTER => self.act(act, cx),
-            Msg::I2cReply { ack, data } if port != MASTER => self.answer(ack, data, cx),
+            Msg::I2c(act) if from_master => {
+                self.master = port;
+                self.act(act, cx);
+            }
+            Msg::I2cReply { ack, data } if !from_master => self.answer(ack, data, cx),
             _ => {}
         }
     }
@@ -101,6 +118,15 @@ mod tests {
         assert!(msgs(&mut b).is_empty());
         b.recv(1, Msg::I2cReply { ack: false, data: 0xff });
         assert_eq!(msgs(&mut b), [(MASTER, Msg::I2cReply { ack: true, data: 0x0f })]);
+    }
+
+    #[test]
+    fn the_answer_goes_to_who_asked() {
+        let mut b = Bench::new(I2cBus::new(1));
+        b.recv(MASTER1, Msg::I2c(I2c::Write(3)));
+        assert_eq!(msgs(&mut b), [(1, Msg::I2c(I2c::Write(3)))]);
+        b.recv(1, Msg::I2cReply { ack: true, data: 0xff });
+        assert_eq!(msgs(&mut b), [(MASTER1, Msg::I2cReply { ack: true, data: 0xff })]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub static KINDS: &[Kind] = &[
     kind!(button::Button, |_| button::Button::new(), pins: &[pin("contact", button::CONTACT)]),
     kind!(i2c_bus::I2cBus, |p| i2c_bus::I2cBus::new(p.uint("slaves").unwrap_or(1).min(4) as u8), ports: &[
         PortInfo { name: "master", port: i2c_bus::MASTER, kind: None },
+        PortInfo { name: "master1", port: i2c_bus::MASTER1, kind: None },
         PortInfo { name: "slave0", port: 1, kind: None },
         PortInfo { name: "slave1", port: 2, kind: None },
         PortInfo { name: "slave2", port: 3, kind: None },
