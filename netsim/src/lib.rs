@@ -1,1 +1,14 @@
-//! netsim
+//! Media between machines. Knows frames and metres, not machines; the types of time and frames are `emu-core`'s.
+//!
+//! A medium takes acts in the order (time, node, sequence), makes its decisions each at its own instant, and gives
+//! deliveries. It is plain data: a clone is a fork, its serde form is saved and digested.
+#![warn(missing_docs)]
+
+pub mod config;
+mod math;
+pub mod pcapng;
+pub mod radio;
+mod space;
+
+pub use config::{Edge, Propagation, RadioConfig, Sensitivity};
+pub use radio::{Delivery, Fate, FrameLog, RadioMedium};
