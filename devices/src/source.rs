@@ -128,6 +128,11 @@ impl<'s> Tab<'s> {
         self.table.get(key)
     }
 
+    /// The line the table starts at, from 1.
+    pub fn line(&self) -> usize {
+        place(self.source.doc.raw(), self.span.start).0
+    }
+
     /// Where the key (or, without it, the table) stands.
     pub fn key_span(&self, key: &str) -> Option<Range<usize>> {
         let key = self.table.key(key).and_then(|k| k.span());
@@ -208,7 +213,8 @@ impl<'s> Tab<'s> {
         self.need(key);
         self.uint(key)
     }
-    fn need(&self, key: &'static str) {
+    /// Reports a key that is missing.
+    pub fn need(&self, key: &'static str) {
         if self.table.get(key).is_none() {
             self.report_here(format!("`{key}` is missing"), None);
         }

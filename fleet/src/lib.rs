@@ -1,1 +1,22 @@
-//! fleet
+//! Many machines under one virtual clock: scheduler, commands, views. Synchronous and without IO; threads, sockets
+//! and files are fleet-host's.
+//!
+//! The same seed, images and commands give the same run, bit for bit: with any executor, slice, snapshot or fork.
+#![warn(missing_docs)]
+
+pub mod command;
+pub mod config;
+pub mod executor;
+#[allow(clippy::module_inception)]
+pub mod fleet;
+pub mod image;
+pub mod machines;
+pub mod node;
+pub mod scenario;
+pub mod view;
+
+pub use command::{Act, Command};
+pub use executor::{Executor, Serial};
+pub use fleet::{Fleet, FleetExit};
+pub use node::{ConsoleByte, Node};
+pub use view::{FleetView, NodeState, NodeView};

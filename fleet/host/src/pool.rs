@@ -1,0 +1,84 @@
+//! Threads that run the machines of an epoch. Nodes travel to a worker and back; who runs which changes nothing.
+
+use crossbeam::channel::{Receiver, Sender, bounded};
+use emu_core::Time;
+use fleet::{Executor, Node};
+
+/// Virtual work below which an epoch is run in place: node-nanoseconds (a wake-up of a thread costs some
+/// microseconds, a busy node emulates 100 ns of virtual time in about 10 ns).
+const WORTH_WHILE: u64 = 400_000;
+
+struct Job {
+    nodes: Vec<Box<Node>>,
+    until: Time,
+}
+
+/// A fixed set of worker threads.
+pub struct Pool {
+    jobs: Vec<Sender<Job>>,
+    done: Receiver<Vec<Box<Node>>>,
+    threads: Vec<std::thread::JoinHandle<()>>,
+}
+
+impl Pool {
+    /// `threads` in all, the caller's included.
+    pub fn new(threads: usize) -> Pool {
+        let workers = threads.max(1) - 1;
+        let (send, done) = bounded(workers.max(1));
+        let mut pool = Pool { jobs: vec![], done, threads: vec![] };
+        for _ in 0..workers {
+            let (jobs, inbox) = bounded(1);
+            let send = send.clone();
+            pool.jobs.push(jobs);
+            #[allow(clippy::disallowed_methods)] // this is the edge where threads live
+            pool.threads.push(std::thread::spawn(move || work(&inbox, &send)));
+        }
+        pool
+    }
+}
+
+fn work(inbox: &Receiver<Job>, done: &Sender<Vec<Box<Node>>>) {
+    for Job { mut nodes, until } in inbox {
+        for n in &mut nodes {
+            n.run_until(until);
+        }
+        if done.send(nodes).is_err() {
+            return;
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.jobs.clear(); // workers end when their inbox closes
+        for t in self.threads.drain(..) {
+            // A worker that panicked has told so already.
+            let _ = t.join();
+        }
+    }
+}
+
+impl Executor for Pool {
+    fn run(&self, mut nodes: Vec<Box<Node>>, until: Time) -> Vec<Box<Node>> {
+        let work: u64 = nodes.iter().map(|n| until.since(n.machine.next_activity())).sum();
+        let parts = self.jobs.len() + 1;
+        if self.jobs.is_empty() || work < WORTH_WHILE {
+            return fleet::Serial.run(nodes, until);
+        }
+        let share = nodes.len().div_ceil(parts);
+        let mut away = 0;
+        for jobs in &self.jobs {
+            let part = nodes.split_off(nodes.len() - share.min(nodes.len() - 1));
+            if part.is_empty() {
+                break;
+            }
+            jobs.send(Job { nodes: part, until }).expect("a worker ended early");
+            away += 1;
+        }
+        let mut all = fleet::Serial.run(nodes, until);
+        for _ in 0..away {
+            all.extend(self.done.recv().expect("a worker ended early"));
+        }
+        all
+    }
+}

@@ -1,0 +1,104 @@
+//! The machines that ship, with their CPUs: `devices` knows boards, the front ends know cores, and they meet here.
+
+use devices::{
+    board::{self, Board, BoardInfo, CpuSpec},
+    source::{Diagnostics, nearest},
+};
+use emu_arm::m::{config::MConfig, cpu::CortexM};
+use emu_core::cpu::Cpu;
+use std::cell::RefCell;
+
+/// The core that a board asks for, as CPU number `index` of its machine.
+pub fn cpu(spec: &CpuSpec, index: u16) -> Result<Box<dyn Cpu>, String> {
+    let Some(usual) = MConfig::named(&spec.core) else {
+        let help = nearest(&spec.core, MConfig::names()).unwrap_or_default();
+        let known: Vec<_> = MConfig::names().collect();
+        return Err(format!("{help} known: {}", known.join(", ")));
+    };
+    let cfg = MConfig {
+        irqs: spec.irqs,
+        prio_bits: spec.priority_bits.unwrap_or(usual.prio_bits),
+        mpu_regions: spec.mpu_regions.unwrap_or(usual.mpu_regions),
+        ..usual
+    };
+    cfg.check()?;
+    Ok(Box::new(CortexM::new(cfg, index)))
+}
+
+/// Builds the shipped board of that name or alias.
+pub fn build(name: &str) -> Result<Board, Diagnostics> {
+    with_cpus(|cpus| board::build(name, cpus))
+}
+
+/// Builds a board from the text of a file. `name` names the machine, `file` stands in diagnostics.
+pub fn build_text(name: &str, file: &str, text: &str) -> Result<Board, Diagnostics> {
+    with_cpus(|cpus| board::build_text(name, file, text, cpus))
+}
+
+/// The boards that ship: names, aliases and descriptions.
+pub fn list() -> Vec<BoardInfo> {
+    board::list()
+}
+
+fn with_cpus(
+    build: impl FnOnce(board::CpuFactory) -> Result<Board, Diagnostics>,
+) -> Result<Board, Diagnostics> {
+    let (count, refused) = (RefCell::new(0), RefCell::new(Vec::new()));
+    let result = build(&|spec| {
+        let index = count.replace_with(|n| *n + 1);
+        cpu(spec, index).map_err(|why| refused.borrow_mut().push(why)).ok()
+    });
+    result.map_err(|mut diagnostics| {
+        // The board reports refused cores in the order in which it asked for them, and cannot know why.
+        let nameless = diagnostics.0.iter_mut().filter(|d| d.message.starts_with("no core is called"));
+        for (d, why) in nameless.zip(refused.into_inner()) {
+            d.help = Some(why);
+        }
+        diagnostics
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shipped_board_builds_and_has_a_cpu() {
+        assert!(!list().is_empty());
+        for info in list() {
+            let board = build(&info.name).unwrap_or_else(|e| panic!("{}: {e}", info.name));
+            assert!(board.machine.cpu_count() > 0, "{}", info.name);
+            for alias in &info.aliases {
+                assert_eq!(build(alias).map(|b| b.info.name).ok().as_ref(), Some(&info.name), "{alias}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_name_gets_the_nearest() {
+        let Err(e) = build("microbitt") else { panic!("there is no such machine") };
+        assert!(e.to_string().contains("did you mean `microbit`?"), "{e}");
+    }
+
+    #[test]
+    fn a_wrong_core_says_which_there_are() {
+        let text = "[clock]\nc = 1000\n[cpu.cpu0]\ncore = \"cortex-m33\"\nclock = \"c\"\n";
+        let Err(e) = build_text("x", "x.toml", text) else { panic!("there is no such core") };
+        let text = e.to_string();
+        assert!(text.contains("x.toml:4") && text.contains("known: cortex-m0"), "{text}");
+    }
+
+    #[test]
+    fn the_numbers_of_a_board_reach_its_core() {
+        let spec = |core: &str, priority_bits| CpuSpec {
+            core: core.into(),
+            irqs: 40,
+            priority_bits,
+            mpu_regions: None,
+            hz: 1,
+        };
+        assert_eq!(cpu(&spec("cortex-m3", Some(3)), 0).map(|c| c.kind()), Ok("cortex-m3"));
+        assert!(cpu(&spec("cortex-m3", Some(9)), 0).is_err());
+        assert!(cpu(&spec("cortex-m0", None), 0).is_err(), "v6-M has at most 32 interrupts");
+    }
+}
