@@ -2,7 +2,8 @@
 //!
 //! ## Parameters
 //! `driven`: a mask of pins that something outside drives from power-on; they start low. Others float until their
-//! wire changes or an input is set, and then show their pull.
+//! wire changes or an input is set, and then show their pull. `pull_ups`: a mask of pins with a pull-up resistor on
+//! the board, weaker than the chip's pulls.
 //!
 //! ## Pins
 //! Out: 0-31 what the chip drives (or pulls) on each pin; [`DETECT`]; [`SENSED`]` + n` pin n as IN shows it, for
@@ -50,13 +51,14 @@ pub const TASK_OWN: Pin = 32;
 /// Inputs: `TASK_LEVEL + n` is the level GPIOTE gives pin n.
 pub const TASK_LEVEL: Pin = 64;
 
+const PULL_DOWN: u32 = 1;
 const PULL_UP: u32 = 3;
 
 /// The pins; every mask has bit n for pin n.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Gpio {
     bank: Bank<Reg>,
-    initially_driven: u32,
+    pull_ups: u32,
     /// Pins the outside drives, and how.
     ext_driven: u32,
     ext_level: u32,
@@ -73,6 +75,7 @@ pub struct Gpio {
 struct Conf {
     connected: u32,
     pull_up: u32,
+    pull_down: u32,
     /// Disconnected when driving 0, when driving 1 (open drain, open source).
     d0: u32,
     d1: u32,
@@ -81,11 +84,11 @@ struct Conf {
 }
 
 impl Gpio {
-    /// Pins of which `driven` are driven low from outside at first.
-    pub fn new(driven: u32) -> Gpio {
+    /// Pins of which `driven` are driven low from outside at first and `pull_ups` have a resistor.
+    pub fn new(driven: u32, pull_ups: u32) -> Gpio {
         Gpio {
             bank: Bank::default(),
-            initially_driven: driven,
+            pull_ups,
             ext_driven: driven,
             ext_level: 0,
             own: 0,
@@ -104,6 +107,7 @@ impl Gpio {
             let set = |mask: &mut u32, on: bool| *mask |= u32::from(on) << n;
             set(&mut c.connected, v & 2 == 0);
             set(&mut c.pull_up, v >> 2 & 3 == PULL_UP);
+            set(&mut c.pull_down, v >> 2 & 3 == PULL_DOWN);
             set(&mut c.d0, matches!(drive, 4 | 5));
             set(&mut c.d1, matches!(drive, 6 | 7));
             set(&mut c.sense_high, v >> 16 & 3 == 2);
@@ -120,7 +124,8 @@ impl Gpio {
         let drives = enabled & !(out & c.d1) & !(!out & c.d0);
         let outward = out & drives | c.pull_up & !drives;
         let external = self.ext_driven & !drives;
-        let pad = self.ext_level & external | outward & !external;
+        let resistor = self.pull_ups & !drives & !c.pull_down;
+        let pad = self.ext_level & external | (outward | resistor) & !external;
         let sensed = pad & c.connected;
         self.bank.put(Reg::In, sensed);
         for (base, old, new) in [(0, self.outward, outward), (SENSED, self.sensed, sensed)] {
@@ -238,10 +243,10 @@ mod tests {
     use emu_core::device::{DevId, Sink};
     use emu_testkit::Bench;
 
-    emu_testkit::conformance!(conformance, Gpio::new(1 << 17));
+    emu_testkit::conformance!(conformance, Gpio::new(1 << 17, 1 << 20));
 
     fn bench() -> Bench {
-        let mut b = Bench::new(Gpio::new(1 << 17));
+        let mut b = Bench::new(Gpio::new(1 << 17, 1 << 20));
         for n in 0..32 {
             b.machine.bus.connect((DevId(0), SENSED + n), Sink::Irq(0, SENSED + n));
         }
@@ -280,6 +285,21 @@ mod tests {
         b.set(Reg::PinCnf, 17, 3 << 2); // driven low from power-on, whatever the pull
         assert_eq!(b.get(Reg::In, 0), 0x48);
         assert!(b.pin(SENSED + 6) && !b.pin(SENSED + 17));
+    }
+
+    #[test]
+    fn a_resistor_on_the_board_is_weaker_than_the_chips_pulls() {
+        let mut b = bench();
+        b.set(Reg::PinCnf, 20, 0);
+        assert_eq!(b.get(Reg::In, 0), 1 << 20);
+        b.set(Reg::PinCnf, 20, 1 << 2);
+        assert_eq!(b.get(Reg::In, 0), 0);
+        b.set(Reg::PinCnf, 20, 0);
+        b.set_pin(20, false);
+        assert_eq!(b.get(Reg::In, 0), 0);
+        b.input("p20", -1);
+        b.set(Reg::PinCnf, 20, 1); // output, low
+        assert_eq!((b.get(Reg::In, 0), b.pin(20)), (0, false));
     }
 
     #[test]

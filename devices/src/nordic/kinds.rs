@@ -14,7 +14,10 @@ pub static KINDS: &[Kind] = &[
         device_id: p.uint("device_id"),
         ..ficr::Params::default()
     })),
-    kind!(gpio::Gpio, |p| gpio::Gpio::new(p.uint("driven").unwrap_or(0) as u32), pins: &[
+    kind!(gpio::Gpio, |p| gpio::Gpio::new(
+        p.uint("driven").unwrap_or(0) as u32,
+        p.uint("pull_ups").unwrap_or(0) as u32
+    ), pins: &[
         pin("detect", gpio::DETECT),
         pins("sensed", gpio::SENSED, 32),
         pins("own", gpio::TASK_OWN, 32),
