@@ -7,7 +7,7 @@
 //! and events first, so that their slots lie below [`IRQ`].
 
 use emu_core::{
-    Clock,
+    Clock, Time,
     device::{Cx, Device, Pin, ResetKind},
     events::Tag,
     regs::{Access, Bank, RegInfo, RegSet},
@@ -85,6 +85,11 @@ pub fn power_off<D: Device>(dev: &mut D, tags: &[Tag], cx: &mut Cx) {
 /// The bit clock of a UART, SPI or TWI: BAUDRATE and FREQUENCY hold `rate * 2^32 / 16 MHz`.
 pub fn bit_clock(rate: u32) -> Clock {
     Clock::ratio(16_000_000 * u64::from(rate.max(1)), 1 << 32)
+}
+
+/// The first edge of [`HFCLK`] after the present.
+pub fn next_hfclk(cx: &mut Cx) -> Time {
+    HFCLK.edge(HFCLK.ticks(cx.now()) + 1)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! Out: [`IRQ`](super::common::IRQ); [`LFCLK`], high while the low-frequency clock runs: the RTCs and the watchdog
 //! count from its rising edge. In: [`DETECT`], which wakes the chip from System OFF.
 
-use super::common::{self, Block, HFCLK, raise, update_irq};
+use super::common::{self, Block, raise, update_irq};
 use emu_core::{
     device::{Cx, Device, Pin, ResetKind},
     events::Tag,
@@ -289,11 +289,6 @@ impl Device for PowerClock {
             }
         }
     }
-}
-
-/// The first edge of [`HFCLK`] after `cx`'s present: where a task triggered now takes effect.
-pub(super) fn next_hfclk(cx: &mut Cx) -> emu_core::Time {
-    HFCLK.edge(HFCLK.ticks(cx.now()) + 1)
 }
 
 #[cfg(test)]

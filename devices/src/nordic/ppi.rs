@@ -10,7 +10,7 @@
 //! In: pulse of the event `events[i]` on pin [`EVENT`]` + i`. Out: pulse to the task `tasks[i]` on pin `i`. The
 //! tasks of this block's own channel groups need no wire outside but are in `tasks` like all others.
 
-use super::{common::HFCLK, power_clock::next_hfclk};
+use super::common::{HFCLK, next_hfclk};
 use emu_core::{
     device::{Cx, Device, Pin, ResetKind},
     events::Tag,
