@@ -229,8 +229,8 @@ mod tests {
     fn long_division(bits: &[bool], n: usize, poly: u32, init: u32) -> u32 {
         let mut rest: Vec<bool> = bits.to_vec();
         rest.extend(std::iter::repeat_n(false, n));
-        for i in 0..n {
-            rest[i] ^= init >> (n - 1 - i) & 1 != 0;
+        for (i, bit) in rest.iter_mut().enumerate().take(n) {
+            *bit ^= init >> (n - 1 - i) & 1 != 0;
         }
         for i in 0..bits.len() {
             if rest[i] {

@@ -31,7 +31,8 @@ impl Radio {
     /// The last bit of an address was sent or heard.
     pub(super) fn address_event(&mut self, cx: &mut Cx) {
         self.raise(Reg::EventsAddress, cx);
-        if self.bank.is(&Shorts::ADDRESS_RSSISTART) {
+        // Firmware leaves this shortcut on while it sends; there is nothing to measure then.
+        if self.bank.is(&Shorts::ADDRESS_RSSISTART) && self.state == State::Rx {
             self.start_rssi(cx);
         }
         if self.bank.is(&Shorts::ADDRESS_BCSTART) {
