@@ -8,10 +8,11 @@
 //! What the manual leaves open is decided once, mostly as QEMU does, so that every run agrees:
 //! - The PC as destination of a 32-bit data-processing instruction is UNDEFINED; as a source it reads as the address
 //!   of the instruction plus 4.
-//! - The SP as an operand is like any register, but its two lowest bits stay zero.
-//! - Should-be-zero bits are ignored where no other instruction is there and UNDEFINED where QEMU says so.
+//! - The SP as an operand is like any register, but its two lowest bits stay zero. Where two registers are moved at
+//!   once (LDRD, STRD, long multiplication, VMOV) and in exclusive accesses it is UNDEFINED.
+//! - Fields that should be zero or one but are not are UNDEFINED where QEMU says so, and ignored otherwise.
 //! - LDM, STM, PUSH and POP with an empty list, 32-bit ones with fewer than two registers, with SP in the list, a PC
-//!   base or a written-back base in the list are UNDEFINED. STM stores the base's original value.
+//!   base or a written-back base in the list are UNDEFINED. A 16-bit STM stores the base's original value.
 //! - A load that writes its own base back keeps the loaded value; LDRD with such an overlap is UNDEFINED.
 //! - Conditional branches and CBZ inside an IT block are UNDEFINED; B and BL may stand anywhere in it, and ITSTATE
 //!   goes on at their target; branches to registers leave the block.

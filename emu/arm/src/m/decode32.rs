@@ -102,6 +102,9 @@ impl Tr {
 
     /// Table A5-22: shifted registers.
     fn data_processing_shifted(&mut self, hw1: u16, hw2: u16) -> Done {
+        if bit(hw2, 15) {
+            return None;
+        }
         let amount = bits(hw2, 12, 3) << 2 | bits(hw2, 6, 2);
         let shift = Operand::Shifted(reg(hw2, 0), bits(hw2, 4, 2), amount);
         if bits(hw1, 5, 4) == 6 {
@@ -271,6 +274,9 @@ impl Tr {
     fn bit_field(&mut self, hw1: u16, hw2: u16) -> Done {
         let (rd, rn, op) = (reg(hw2, 8), reg(hw1, 0), bits(hw1, 4, 5));
         let (lsb, field) = (bits(hw2, 12, 3) << 2 | bits(hw2, 6, 2), bits(hw2, 0, 5));
+        if bit(hw1, 10) || bit(hw2, 5) {
+            return None;
+        }
         if matches!(op, 0b10000 | 0b10010 | 0b11000 | 0b11010) {
             return self.saturate(hw1, hw2, lsb);
         }
@@ -374,6 +380,9 @@ impl Tr {
     fn divide(&mut self, code: Code, hw1: u16, hw2: u16) -> Done {
         let rd = reg(hw2, 8);
         self.not_pc(rd)?;
+        if reg(hw2, 12) != 15 {
+            return None;
+        }
         let (n, m) = (self.src(reg(hw1, 0)), self.src(reg(hw2, 0)));
         let d = self.dst(rd);
         self.op(code, d, n, m);

@@ -87,7 +87,7 @@ impl Tr {
             (_, _, 0b0101, _) => self.exclusive(hw1, hw2, 4, bits(hw2, 0, 8) << 2),
             (_, _, 0b1100 | 0b1101, 0b0100) => self.exclusive(hw1, hw2, 1, 0),
             (_, _, 0b1100 | 0b1101, 0b0101) => self.exclusive(hw1, hw2, 2, 0),
-            (_, _, 0b1101, 0b0000 | 0b0001) => self.table_branch(hw1, hw2),
+            (_, _, 0b1101, 0b0000 | 0b0001) if bits(hw2, 8, 8) == 0xf0 => self.table_branch(hw1, hw2),
             _ => None,
         }
     }
@@ -109,7 +109,9 @@ impl Tr {
             let first = self.temp();
             self.access(Ld32, first, n, offset, MEM_ALIGNED);
             self.access(Ld32, t2, n, offset.wrapping_add(4), MEM_ALIGNED);
-            self.op(Mov, t, first, 0);
+            if t != t2 {
+                self.op(Mov, t, first, 0);
+            }
         } else {
             self.access(St32, t, n, offset, MEM_ALIGNED);
             self.access(St32, t2, n, offset.wrapping_add(4), MEM_ALIGNED);
@@ -122,7 +124,15 @@ impl Tr {
     fn exclusive(&mut self, hw1: u16, hw2: u16, size: u8, offset: u32) -> Done {
         let (n, t, load) = (reg(hw1, 0), reg(hw2, 12), bit(hw1, 4));
         let status = if size == 4 { reg(hw2, 8) } else { reg(hw2, 0) };
-        if n == PC || t == PC || t == SP || !load && (status == PC || status == SP) {
+        // The fields of the other forms are ones.
+        let ones = match (load, size) {
+            (true, 4) => reg(hw2, 8),
+            (false, 4) => 15,
+            (true, _) => reg(hw2, 8) & reg(hw2, 0),
+            (false, _) => reg(hw2, 8),
+        };
+        let overlap = !load && (status == t || status == n || status == PC || status == SP);
+        if ones != 15 || n == PC || t == PC || t == SP || overlap {
             return None;
         }
         let op = self.call(if load { call::LDREX } else { call::STREX });
@@ -157,7 +167,8 @@ impl Tr {
         };
         // PLD, PLI and unallocated hints.
         if load && rt == PC && size != 2 {
-            return OK;
+            let form = bit(hw1, 7) || literal || bits(hw2, 6, 6) == 0 || bits(hw2, 8, 4) == 0b1100;
+            return form.then_some(());
         }
         if !load && rt == PC {
             return None;

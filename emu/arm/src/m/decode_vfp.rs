@@ -118,6 +118,7 @@ impl Tr {
             (0b0001, true) => both(dp).and_then(|(d, m)| self.vfp(call::VSQRT, dp, d, m, 0, 0)),
             (0b0010 | 0b0011, _) => self.vcvt_half(hw1, hw2),
             (0b0100, e) => both(dp).and_then(|(d, m)| self.vfp(call::VCMP, dp, 0, d, m, u8::from(e))),
+            (0b0101, _) if bit(hw2, 5) || bits(hw2, 0, 4) != 0 => None,
             (0b0101, e) => self.vfp(call::VCMP0, dp, 0, vd(hw1, hw2, dp)?, 0, u8::from(e)),
             (0b0110, false) => self.vrint(hw1, hw2, call::ROUND_FPSCR),
             (0b0110, true) => self.vrint(hw1, hw2, call::ROUND_ZERO),
@@ -229,6 +230,9 @@ impl Tr {
     fn vmov_immediate(&mut self, hw1: u16, hw2: u16) -> Done {
         let dp = bit(hw2, 8);
         let (d, imm8) = (vd(hw1, hw2, dp)?, bits(hw1, 0, 4) << 4 | bits(hw2, 0, 4));
+        if bits(hw2, 4, 4) != 0 {
+            return None;
+        }
         let t = self.temp();
         self.imm(MovI, t, 0, expand_imm(imm8, dp));
         if dp {
@@ -262,10 +266,13 @@ impl Tr {
     /// Table A6-5: one core register and one S register or half a D register, or FPSCR.
     fn vfp_transfer(&mut self, hw1: u16, hw2: u16) -> Done {
         let (rt, to_core, a) = (reg(hw2, 12), bit(hw1, 4), bits(hw1, 5, 3));
+        if bits(hw2, 5, 2) != 0 || bits(hw2, 0, 4) != 0 {
+            return None;
+        }
         let s = match (bit(hw2, 8), a) {
             (false, 0b000) => vn(hw1, hw2, false)?,
-            (false, 0b111) if reg(hw1, 0) == 1 => return self.vfp_status(rt, to_core),
-            (true, 0b000 | 0b001) if bits(hw2, 5, 2) == 0 => vn(hw1, hw2, true)? << 1 | a as u8,
+            (false, 0b111) if reg(hw1, 0) == 1 && !bit(hw2, 7) => return self.vfp_status(rt, to_core),
+            (true, 0b000 | 0b001) => vn(hw1, hw2, true)? << 1 | a as u8,
             _ => return None,
         };
         self.not_pc(rt)?;
