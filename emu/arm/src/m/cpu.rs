@@ -41,6 +41,8 @@ const NOT_MODELLED: &[&str] = &[
     "halting debug as seen by the guest (DHCSR, DCRSR), vector catch, DebugMonitor stepping",
     "NMI out of lockup: a locked-up core stays so until a reset",
     "SEV to other cores",
+    "FPCCR's recorded priorities: a fault of lazy stacking is judged by the present ones",
+    "AIRCR.VECTRESET; unprivileged access to trace ports (ITM_TPR)",
     "SysTick and CYCCNT stopping in sleep",
 ];
 
