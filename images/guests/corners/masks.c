@@ -24,7 +24,7 @@ static uint32_t priority_mask(void)
 static void check_access(void)
 {
     interrupts_fresh(0, 0, 0, 0);
-    check("four priority bits", priority_mask(), 0xF0);
+    check("the board's priority bits", priority_mask(), PRIORITY_MASK);
     NVIC_IPRB(IRQ_B) = 0x40;
     check("IPR byte write, word read", NVIC_IPR(IRQ_A / 4), 0x00004000);
     REG16(0xE000E400 + IRQ_C) = 0x60A0;
