@@ -456,7 +456,6 @@ impl Device for Radio {
         match r {
             Reg::Bcc => self.arm_counter(cx),
             Reg::Test if v != 0 => cx.unimplemented("RADIO TEST"),
-            Reg::Override4 if v >> 31 != 0 => {} // trims what is ideal here
             Reg::Power if v == 0 => {
                 common::power_off(self, &TAGS, cx);
                 self.bank.put(Reg::Power, 0);
