@@ -298,3 +298,36 @@ fn undefined_ones() {
         ",
     );
 }
+
+#[test]
+fn special_registers_and_hints() {
+    check(
+        "cortex-m4",
+        "
+        f3ef 8000 | mrs r0, apsr | f=6 q=1 ge=5 => r0=68050000
+        f3ef 8009 | mrs r0, psp | r0=1 => r0=0
+        f3ef 8008 | mrs r0, msp | => r0=20000800
+        f380 8808 | msr msp, r0 | r0=20000103 => sp=20000100
+        f380 8800 | msr apsr_nzcvq, r0 | r0=f80f0000 => f=f q=1
+        f380 8400 | msr apsr_g, r0 | r0=f80f0000 f=3 => ge=f
+        b672 f3ef 8010 | cpsid i; mrs r0, primask | => r0=1
+        b671 b661 f3ef 8013 | cpsid f; cpsie f; mrs r0, faultmask | r0=7 => r0=0
+        f380 8811 f3ef 8111 | msr basepri, r0; mrs r1, basepri | r0=5f => r1=50
+        bf00 bf10 bf40 f3bf 8f5f f3bf 8f4f f3bf 8f6f | nop; yield; sev; dmb; dsb; isb | f=f =>
+        bf08 f3bf 8f2f | it eq; clrexeq | f=0 =>
+        f3af 80f5 | dbg #5 | =>
+        f3af 8123 | cps in 32 bits | => fault=undefined
+        ",
+    );
+    check(
+        "cortex-m0",
+        "
+        f3ef 8010 | mrs r0, primask | r0=5 => r0=0
+        f380 8800 | msr apsr_nzcvq, r0 | r0=f80f0000 => f=f
+        b671 | cpsid f | => fault=hard
+        bf08 | it eq | => fault=hard
+        f3bf 8f2f | clrex | => fault=hard
+        e92d 4001 | push.w | => fault=hard
+        ",
+    );
+}
