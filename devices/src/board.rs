@@ -154,6 +154,9 @@ pub fn build_text(name: &str, file: &str, text: &str, cpus: CpuFactory) -> Resul
     if found.is_empty() { Ok(board) } else { Err(Diagnostics(found)) }
 }
 
+/// Most memory in one region.
+const MOST_MEMORY: u64 = 1 << 32;
+
 struct Dev<'s> {
     name: String,
     kind: &'static Kind,
@@ -256,8 +259,13 @@ impl<'s> Builder<'s> {
                 let fill = tab.uint("fill");
                 tab.str("writer"); // once the devices are there
                 tab.done();
-                if !base.is_multiple_of(PAGE as u64) || size == 0 || base.checked_add(size).is_none() {
-                    tab.report("base", "memory starts at a multiple of 4096 and has a size", None);
+                let fits = size > 0 && size <= MOST_MEMORY && base.checked_add(size).is_some();
+                if !base.is_multiple_of(PAGE as u64) || !fits {
+                    tab.report("base", "memory starts at a multiple of 4096 and has 1 byte to 4 GiB", None);
+                    continue;
+                }
+                if alias.is_some_and(|target| target.checked_add(size).is_none()) {
+                    tab.report("alias_of", "what an alias shows ends below 2^64", None);
                     continue;
                 }
                 if let Some(o) = taken.iter().find(|t| base < t.0 + t.1 && t.0 < base + size) {
@@ -270,8 +278,13 @@ impl<'s> Builder<'s> {
                     None => self.bus.fabric.mem.add_region(name, base, size, kind),
                 }
                 if let Some(byte) = fill {
-                    let empty = vec![byte as u8; size.min(1 << 30) as usize];
-                    self.bus.fabric.mem.poke(base, &empty);
+                    let empty = [byte as u8; PAGE];
+                    for page in (0..size).step_by(PAGE) {
+                        self.bus
+                            .fabric
+                            .mem
+                            .poke(base + page, &empty[..(size - page).min(PAGE as u64) as usize]);
+                    }
                 }
             }
         }
@@ -390,9 +403,10 @@ impl<'s> Builder<'s> {
         }
         let mut found = vec![];
         for (pin, line, tab) in lines {
-            match dev.kind.pin(pin) {
-                Some(pin) => found.push((pin, line as u16)),
-                None => {
+            match (dev.kind.pin(pin), u16::try_from(line)) {
+                (Some(pin), Ok(line)) => found.push((pin, line)),
+                (Some(_), Err(_)) => tab.report("irq", format!("no CPU has an interrupt line {line}"), None),
+                (None, _) => {
                     let names: Vec<_> = dev.kind.pins.iter().map(|p| p.name).collect();
                     tab.report("irqs", format!("`{}` has no output `{pin}`", dev.name), nearest(pin, names));
                 }

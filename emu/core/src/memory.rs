@@ -238,7 +238,7 @@ impl Memory {
     fn resolve(&self, addr: u64) -> u64 {
         let i = self.aliases.partition_point(|a| a.0 <= addr);
         match i.checked_sub(1).map(|i| self.aliases[i]) {
-            Some((base, end, target)) if addr < end => target + (addr - base),
+            Some((base, end, target)) if addr < end => target.wrapping_add(addr - base),
             _ => addr,
         }
     }

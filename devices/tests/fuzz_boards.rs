@@ -1,0 +1,74 @@
+//! Board files from hostile hands: whatever the text, the answer is a board or diagnostics.
+
+use devices::board::build_text;
+use devices::registry::{BOARDS, SOCS};
+use proptest::prelude::*;
+
+fn try_board(text: &str) {
+    if let Err(e) = build_text("fuzz", "fuzz.toml", text, &|_| None) {
+        assert!(!e.0.is_empty());
+        for d in &e.0 {
+            assert!(d.line > 0 && d.column > 0 && !d.message.is_empty(), "{d}");
+        }
+    }
+}
+
+/// One change to a board file: a line gone, doubled or moved, a word replaced.
+fn mutate(text: &str, changes: &[(usize, u8, u64)]) -> String {
+    let mut lines: Vec<String> = text.lines().map(String::from).collect();
+    for &(at, kind, value) in changes {
+        let i = at % lines.len().max(1);
+        let Some(line) = lines.get(i).cloned() else { break };
+        match kind % 5 {
+            0 => drop(lines.remove(i)),
+            1 => lines.insert(i, line),
+            2 => {
+                let other = at / 7 % lines.len();
+                lines.swap(i, other);
+            }
+            3 => {
+                if let Some((key, _)) = line.split_once('=') {
+                    lines[i] = format!("{key}= {}", value & i64::MAX as u64);
+                }
+            }
+            _ => lines[i] = line.replacen(char::is_alphanumeric, "x", 1),
+        }
+    }
+    lines.join("\n")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+    #[test]
+    fn fuzz_changed_boards(
+        which in 0usize..16,
+        changes in proptest::collection::vec((any::<usize>(), any::<u8>(), any::<u64>()), 1..6),
+    ) {
+        let all: Vec<_> = BOARDS.iter().chain(SOCS).collect();
+        try_board(&mutate(all[which % all.len()].1, &changes));
+    }
+
+    #[test]
+    fn fuzz_any_text(text in "\\PC{0,200}") {
+        try_board(&text);
+    }
+}
+
+#[test]
+fn mistakes_of_a_board_come_together() {
+    let text = "inherit = \"nrf51823\"\n[clock]\nmain = 0\n[memory.ram]\nbase = 0x20000000\nsize = 0x4000\nkind = \"ram\"\n\
+                [memory.more]\nbase = 0x20001000\nsize = 0x1000\nkind = \"ramm\"\n\
+                [device.u]\nkind = \"nordic,nrf51-uartt\"\nbase = 0x40000000\n[[wire]]\nfrom = \"u.x\"\nto = \"v.y\"\n";
+    let Err(e) = build_text("b", "b.toml", text, &|_| None) else { panic!("this is no board") };
+    let text = e.to_string();
+    for want in [
+        "b.toml:1:11: no SoC is called `nrf51823`\n    did you mean `nrf51822`?",
+        "b.toml:3:8: a clock's rate",
+        "b.toml:9:8: `more` overlaps `ram`",
+        "b.toml:11:8: memory is `ram` or `rom`",
+        "b.toml:13:8: no device model is called `nordic,nrf51-uartt`\n    did you mean `nordic,nrf51-uart`?",
+        "b.toml:16:8: no device is called `u`",
+    ] {
+        assert!(text.contains(want), "{want} is not in\n{text}");
+    }
+}
