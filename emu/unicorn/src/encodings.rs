@@ -11,7 +11,7 @@
 //! - `#name` a predicate of its own, see [`Fields::holds`]
 //! - `@branch` may leave the sequence, `@noit` is not allowed in an IT block, `@pc` loads the pc from memory, `@aligned`
 //!   faults if its address is not a multiple of four, `@evenpc` must itself stand at such an address, `@fpscr` writes FPSCR,
-//!   `@memory` touches memory though no field is a base, `@shift` has a shift type `t` and amount `i` to be swept
+//!   `@nearest` is compared in the mode round to nearest only, `@memory` touches memory though no field is a base, `@shift` has a shift type `t` and amount `i` to be swept
 
 mod dsp;
 mod thumb16;
@@ -196,8 +196,10 @@ impl Fields {
             }
             // P, U, W of VLDM and VSTM: increment after, or decrement before with write-back.
             "vpuw" => matches!((field('p'), field('a'), field('w')), (0, 1, _) | (1, 0, 1)),
-            // Fraction bits of a fixed-point conversion: 16 or 32 less the immediate.
-            "fixed" => field('f') == 1 || field('i') <= 16,
+            // A branch a few bytes back would be a loop.
+            "away" => field('i') & 0xff < 0xf8,
+            // Fraction bits of a fixed-point conversion: 16 or 32 less the immediate imm4:i, whose field is i:imm4.
+            "fixed" => field('f') == 1 || (field('i') & 15) << 1 | field('i') >> 4 <= 16,
             _ => panic!("no predicate {name}"),
         }
     }

@@ -38,6 +38,15 @@ impl Core {
         matches!(self, Core::M4 | Core::M7)
     }
 
+    /// The APSR bits it has.
+    pub fn apsr_mask(self) -> u32 {
+        match self {
+            Core::M0 => 0xf000_0000,
+            Core::M3 => 0xf800_0000,
+            Core::M4 | Core::M7 => APSR_MASK,
+        }
+    }
+
     fn model(self) -> ArmCpuModel {
         match self {
             Core::M0 => ArmCpuModel::CORTEX_M0,
@@ -173,8 +182,10 @@ impl Oracle {
         for (n, value) in state.r.iter_mut().enumerate() {
             *value = read(core_register(n));
         }
+        // Bits 0 and 1 of the SP do not exist; this version of Unicorn keeps what is written there.
+        state.r[13] &= !3;
         state.r[15] &= !1;
-        state.apsr = read(RegisterARM::XPSR as i32) & APSR_MASK;
+        state.apsr = read(RegisterARM::XPSR as i32) & self.core.apsr_mask();
         if self.core.has_fpu() {
             for (n, value) in state.s.iter_mut().enumerate() {
                 *value = read(RegisterARM::S0 as i32 + n as i32);

@@ -81,14 +81,14 @@ const ROWS: &[(&str, &str, Set, &str)] = &[
     ("SEV_T1", "1011111101000000", V6M, ""),
     ("STM_T1", "11000 bbb rrrrrrrr", V6M, "r>0 #base16 @aligned"),
     ("LDM_T1", "11001 bbb rrrrrrrr", V6M, "r>0 @aligned"),
-    ("B_T1", "1101 cccc iiiiiiii", V6M, "c<14 @branch @noit"),
-    ("B_T2", "11100 iiiiiiiiiii", V6M, "@branch"),
-    ("BL_T1", "11110 iiiiiiiiiii 11 i 1 i iiiiiiiiiii", V6M, "@branch"),
+    ("B_T1", "1101 cccc iiiiiiii", V6M, "c<14 @branch #away @noit"),
+    ("B_T2", "11100 iiiiiiiiiii", V6M, "@branch #away"),
+    ("BL_T1", "11110 iiiiiiiiiii 11 i 1 i iiiiiiiiiii", V6M, "@branch #away"),
     ("MRS_apsr", "1111001111101111 1000 dddd 00000000", V6M, "d!13,15"),
     ("MSR_apsr_nzcvq", "111100111000 nnnn 10001000 00000000", V6M, "n!13,15"),
     ("DSB", "1111001110111111 10001111 0100 1111", V6M, ""),
     ("DMB", "1111001110111111 10001111 0101 1111", V6M, ""),
-    ("ISB", "1111001110111111 10001111 0110 1111", V6M, ""),
+    ("ISB", "1111001110111111 10001111 0110 1111", V6M, "@noit"),
 ];
 
 pub(super) fn rows() -> Vec<Encoding> {

@@ -58,8 +58,8 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("BFI_T1", "111100110110 nnnn 0 iii dddd ii 0 mmmmm", "d!13,15 n!13,15 m>=i"),
     ("BFC_T1", "111100110110 1111 0 iii dddd ii 0 mmmmm", "d!13,15 m>=i"),
     // Branches and hints (A5.3.4).
-    ("B_T3", "11110 i cccc iiiiii 10 i 0 i iiiiiiiiiii", "c<14 @branch @noit"),
-    ("B_T4", "11110 iiiiiiiiiii 10 i 1 i iiiiiiiiiii", "@branch"),
+    ("B_T3", "11110 i cccc iiiiii 10 i 0 i iiiiiiiiiii", "c<14 @branch #away @noit"),
+    ("B_T4", "11110 iiiiiiiiiii 10 i 1 i iiiiiiiiiii", "@branch #away"),
     ("NOP_T2", "11110011101011111000000000000000", ""),
     // Single loads and stores (A5.3.7 to A5.3.10).
     ("STRB_imm_T2", "111110001000 bbbb tttt iiiiiiiiiiii", "b!15 t!13,15"),

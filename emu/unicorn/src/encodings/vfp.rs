@@ -42,7 +42,7 @@ const ROWS: &[(&str, &str, Sizes, &str)] = &[
     ("VRINTZ", "11101110 1D11 0110 dddd 101z 11M0 mmmm", Both5, ""),
     ("VRINTX", "11101110 1D11 0111 dddd 101z 01M0 mmmm", Both5, ""),
     ("VCVT_fixed_from_fp", "11101110 1D11 111u dddd 101z f1i0 iiii", Both, "#fixed"),
-    ("VCVT_fp_from_fixed", "11101110 1D11 101u dddd 101z f1i0 iiii", Both, "#fixed"),
+    ("VCVT_fp_from_fixed", "11101110 1D11 101u dddd 101z f1i0 iiii", Both, "#fixed @nearest"),
     ("VSEL", "11111110 0Dcc nnnn dddd 101z N0M0 mmmm", Both5, "@noit"),
     ("VMAXNM", "11111110 1D00 nnnn dddd 101z N0M0 mmmm", Both5, "@noit"),
     ("VMINNM", "11111110 1D00 nnnn dddd 101z N1M0 mmmm", Both5, "@noit"),
