@@ -92,6 +92,8 @@ pub struct Fleet {
     open_epoch: Option<Time>,
     activity: Agenda,
     promises: Agenda,
+    /// Some node waits for an answer of the medium within the epoch.
+    holding: bool,
     /// Nodes that stopped in the open epoch and have not been told of.
     stopped: BTreeSet<u32>,
     acts: Vec<NodeAct>,
@@ -137,6 +139,7 @@ impl Fleet {
             open_epoch: None,
             activity: Agenda::default(),
             promises: Agenda::default(),
+            holding: false,
             stopped: BTreeSet::new(),
             acts: vec![],
             fresh: vec![],
@@ -224,6 +227,7 @@ impl Fleet {
         let now = self.now;
         let Some(node) = self.node_mut(command.node) else { return };
         node.run_until(now);
+        command.at = now; // a command that came in the middle of an epoch waited for its end
         command.retired = node.machine.retired();
         match &command.act {
             Act::Text { console, bytes } => {
@@ -315,11 +319,31 @@ impl Fleet {
     fn barrier(&self, end: Time) -> Time {
         let heard = self.promises.first() + self.radio.latency();
         let command = self.pending.first_key_value().map_or(Time::MAX, |(k, _)| k.0);
-        let barrier = end.min(heard).min(command).min(self.radio.next_decision()).min(self.now + self.slice);
+        let slice = self.now + self.slice.max(1);
+        let barrier = end.min(heard).min(command).min(self.radio.next_decision()).min(slice);
         barrier.max(self.now)
     }
 
+    /// Runs everything that is due to the barrier. A node that waits for the medium's answer to a measurement gets it
+    /// once all others are beyond that instant.
     fn run_epoch(&mut self, barrier: Time, executor: &dyn Executor) {
+        loop {
+            self.run_due(barrier, executor);
+            let held = |f: &Fleet| f.nodes().filter(|n| n.machine.held()).map(|n| n.machine.now()).min();
+            let Some(at) = self.holding.then(|| held(self)).flatten() else { return };
+            self.decide(at);
+            for i in 0..self.nodes.len() {
+                let node = self.at(i);
+                if node.machine.held() && node.machine.now() == at {
+                    node.machine.release();
+                    self.refresh(i);
+                }
+            }
+        }
+    }
+
+    fn run_due(&mut self, barrier: Time, executor: &dyn Executor) {
+        self.holding = false;
         let due = self.activity.until(barrier);
         match &due[..] {
             [] => {}
@@ -334,6 +358,7 @@ impl Fleet {
         }
         for i in due {
             self.collect(i as usize);
+            self.holding |= self.node(i as usize).machine.held();
             let n = self.node(i as usize);
             if n.stop.is_some() || matches!(n.state, NodeState::Exited { .. }) {
                 self.stopped.insert(i);
@@ -350,32 +375,37 @@ impl Fleet {
 
     /// All nodes are at the barrier: the media decide, and what they decide is delivered.
     fn close_epoch(&mut self, barrier: Time) {
-        let before = self.now;
+        self.decide(barrier);
+        debug_assert!(self.acts.is_empty(), "act behind the barrier");
         self.now = barrier;
-        let mut acts = std::mem::take(&mut self.acts);
-        acts.sort_by_key(|a| (a.at, a.node, a.seq));
+        self.fresh.sort_by_key(|b| (b.at, b.node));
+        self.console.append(&mut self.fresh);
+    }
+
+    /// The media take the acts up to `to` and decide; deliveries happen at `to`, to which every node concerned has run.
+    fn decide(&mut self, to: Time) {
+        let before = self.now;
+        self.acts.sort_by_key(|a| (a.at, a.node, a.seq));
+        let n = self.acts.partition_point(|a| a.at <= to);
+        let acts: Vec<_> = self.acts.drain(..n).collect();
         for a in &acts {
-            debug_assert!(a.at >= before && a.at <= barrier, "act outside its epoch");
-            if matches!(a.act, emu_core::link::RadioAct::TxStart(_)) {
-                self.frames += 1;
-            }
+            debug_assert!(a.at >= before, "act before its epoch");
+            self.frames += u64::from(matches!(a.act, emu_core::link::RadioAct::TxStart(_)));
             self.radio.act(a.node, a.at, &a.act);
         }
         if let Some(tap) = &mut self.tap {
-            tap.append(&mut acts);
+            tap.extend(acts);
         }
-        for Delivery { at, node, event } in self.radio.run_until(barrier) {
-            assert!(at >= before && at <= barrier, "delivery at {at} outside {before} to {barrier}");
+        for Delivery { at, node, event } in self.radio.run_until(to) {
+            assert!(at >= before && at <= to, "delivery at {at} outside {before} to {to}");
             let i = node as usize;
             let node = self.at(i);
-            node.run_until(barrier);
+            node.run_until(to);
             if let (Some((dev, port, _)), NodeState::Running) = (node.radio, node.state) {
                 node.machine.deliver(dev, port, Msg::Air(event));
             }
             self.collect(i);
         }
-        self.fresh.sort_by_key(|b| (b.at, b.node));
-        self.console.append(&mut self.fresh);
     }
 
     /// What was printed before the stop is shown with it.

@@ -95,10 +95,13 @@ impl Node {
 
     /// Runs to `end`, unless the node stands still. A stop is left in `stop`.
     pub fn run_until(&mut self, end: Time) {
+        if self.stop.is_some() {
+            return;
+        }
         while self.state == NodeState::Running && self.machine.now() < end || self.due(end) {
             let exit = if self.step { self.machine.step(end) } else { self.machine.run_until(end) };
             match exit {
-                Exit::Reached => return,
+                Exit::Reached | Exit::Held => return,
                 Exit::Semihost(cpu) => {
                     if self.semihost_call(cpu) {
                         return;

@@ -380,7 +380,7 @@ impl Radio {
             (None, State::Rx) => {
                 cx.send(ANTENNA, Msg::Radio(RadioAct::Sample));
                 self.sampling = Some((ready, None));
-                return cx.cancel(RSSI);
+                return cx.at(ready, RSSI);
             }
             _ => {
                 cx.guest_error("RSSISTART while RADIO does not receive");
@@ -496,11 +496,12 @@ impl Device for Radio {
                 }
             }
             (BCMATCH, _) => self.raise(Reg::EventsBcmatch, cx),
-            _ => {
-                if let Some((_, Some(dbm))) = self.sampling {
-                    self.rssi(dbm, cx);
-                }
-            }
+            _ => match self.sampling {
+                Some((_, Some(dbm))) => self.rssi(dbm, cx),
+                // Only the medium knows, and at this instant it does.
+                Some((_, None)) => cx.hold(),
+                None => {}
+            },
         }
     }
 

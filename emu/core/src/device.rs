@@ -149,6 +149,8 @@ pub struct Fabric {
     pub reset_request: Option<ResetKind>,
     /// The CPUs stand still until then (a flash controller at work).
     pub stalled_until: Time,
+    /// The machine waits for an answer from outside that belongs to this instant.
+    pub hold: bool,
     /// Interrupt lines that changed: CPU, line, level. The CPU drains its own.
     pub irqs: Vec<(u16, u16, bool)>,
     pub(crate) rng: Rng,
@@ -175,6 +177,7 @@ impl Fabric {
             attention: false,
             reset_request: None,
             stalled_until: Time::ZERO,
+            hold: false,
             irqs: vec![],
             rng: Rng::new(0),
             nets: vec![],
@@ -235,6 +238,7 @@ impl Fabric {
     /// asked for, a watchpoint was hit.
     pub fn wants_machine(&self) -> bool {
         self.reset_request.is_some()
+            || self.hold
             || self.mem.watch_hit.is_some()
             || self.events.next_time() < self.deadline
             || self.stalled_until > self.clock.edge(self.cycle)
@@ -439,6 +443,12 @@ impl<'a> Cx<'a> {
     /// The CPUs stand still for `ns` nanoseconds from now.
     pub fn stall_cpus(&mut self, ns: u64) {
         self.f.stalled_until = self.now() + ns;
+        self.f.attention = true;
+    }
+    /// The machine goes no further until a message from outside has come (or its sender has none): for answers that
+    /// only a medium knows, and that belong to this very instant. From a device's event only.
+    pub fn hold(&mut self) {
+        self.f.hold = true;
         self.f.attention = true;
     }
     /// Resets the machine after this instruction or event.

@@ -24,6 +24,8 @@ use std::sync::Arc;
 pub enum Exit {
     /// The wanted time is reached.
     Reached,
+    /// A device waits for an answer from outside that belongs to the present time; [`Machine::release`] goes on.
+    Held,
     /// CPU `n` stands at a breakpoint.
     Break(usize),
     /// CPU `n` hit a watchpoint: address, and whether it wrote.
@@ -117,6 +119,7 @@ struct State {
     consoles: Vec<Console>,
     rng: Rng,
     stalled_until: Time,
+    hold: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -185,6 +188,7 @@ impl Machine {
         }
         self.bus.fabric.reset_request = None;
         self.bus.fabric.stalled_until = Time::ZERO;
+        self.bus.fabric.hold = false;
         self.bus.fabric.set_now(self.now);
         self.bus.reset_devices(kind);
         let now = self.now;
@@ -239,7 +243,20 @@ impl Machine {
 
     /// When this machine next does something by itself.
     pub fn next_activity(&self) -> Time {
+        if self.bus.fabric.hold {
+            return self.now;
+        }
         self.next_cpu().1.min(self.bus.fabric.events.next_time()).max(self.now)
+    }
+
+    /// A device waits for an answer from outside.
+    pub fn held(&self) -> bool {
+        self.bus.fabric.hold
+    }
+
+    /// The answer has come, or there is none: on.
+    pub fn release(&mut self) {
+        self.bus.fabric.hold = false;
     }
 
     /// When the next event is due.
@@ -264,6 +281,9 @@ impl Machine {
 
     fn run(&mut self, end: Time, step: bool) -> Exit {
         loop {
+            if self.bus.fabric.hold {
+                return Exit::Held;
+            }
             let (n, start) = self.next_cpu();
             let due = self.bus.fabric.events.next_time();
             if due <= start.min(end) {
@@ -453,6 +473,7 @@ impl Machine {
             consoles: f.consoles.clone(),
             rng: f.rng.clone(),
             stalled_until: f.stalled_until,
+            hold: f.hold,
         }
     }
 
@@ -493,7 +514,7 @@ impl Machine {
         let f = &mut self.bus.fabric;
         f.set_levels(&state.levels)?;
         (f.events, f.errors, f.consoles, f.rng) = (state.events, state.errors, state.consoles, state.rng);
-        (f.stalled_until, f.outbox) = (state.stalled_until, saved.outbox);
+        (f.stalled_until, f.outbox, f.hold) = (state.stalled_until, saved.outbox, state.hold);
         self.now = state.now;
         Ok(())
     }

@@ -4,7 +4,7 @@ use emu_core::{
     bus::Bus,
     device::{Attrs, DevId, Device, Outgoing, Pin, Port, Sink, View},
     link::Msg,
-    machine::Machine,
+    machine::{Exit, Machine},
     memory::RegionKind,
     regs::RegSet,
     time::Time,
@@ -99,7 +99,10 @@ impl Bench {
         let end = self.machine.now() + ns;
         loop {
             let next = self.machine.next_activity().min(end);
-            self.machine.run_until(next);
+            if self.machine.run_until(next) == Exit::Held {
+                self.machine.release(); // nobody answers on a bench
+                continue;
+            }
             self.collect();
             if next >= end {
                 break;
