@@ -1,1 +1,30 @@
-fn main() {}
+//! `flotilla`: runs firmware on emulated machines, alone or as a fleet.
+
+mod args;
+mod console;
+mod demo;
+mod exit;
+mod lists;
+mod run;
+mod summary;
+mod terminal;
+
+use args::{Cli, Task};
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().task {
+        Task::Run(args) => run::run(&args),
+        Task::Demo(args) => demo::demo(&args),
+        Task::Images { path } => lists::images(path.as_deref()),
+        Task::Machines { name } => lists::machines(name.as_deref()),
+    };
+    match outcome {
+        Ok(code) => code.into(),
+        Err(failure) => {
+            eprintln!("error: {}", failure.message);
+            failure.code.into()
+        }
+    }
+}

@@ -1,1 +1,23 @@
-//! fleet-host
+//! The edge: threads, sockets, files and the host's clock. Everything below is synchronous and without IO.
+//!
+//! - [`load`]: images and machines by name or path.
+//! - [`runner`]: runs a fleet for a person or a program: input, output, pace, debuggers.
+//! - [`io`]: the thread that speaks to sockets and hears signals; [`gdb`]: debuggers on top of it.
+//!
+//! Architecture Invariant: what the outside does reaches a fleet as a [`fleet::Command`] only, and is seen only
+//! through console bytes and [`fleet::FleetView`]; a debugger looks at a node that stands still.
+#![warn(missing_docs)]
+
+pub mod gdb;
+pub mod io;
+pub mod load;
+pub mod pace;
+pub mod pool;
+pub mod pty;
+pub mod runner;
+pub mod usage;
+
+pub use io::{HostEvent, Io};
+pub use load::InputError;
+pub use pool::Pool;
+pub use runner::{End, Note, Plan, Runner, Watcher};

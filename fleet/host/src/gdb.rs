@@ -1,0 +1,192 @@
+//! gdb on the nodes of a fleet: one port and one session a node.
+//!
+//! While any session's node stands still, the whole fleet does, in virtual time. The sessions own nothing of the
+//! fleet: it is lent to a session for each call and taken back.
+//!
+//! ## Not modelled
+//! - One gdb for the whole fleet, and reverse execution: each session is one node, forwards.
+//! - Only the first CPU of a node.
+
+use crate::io::HostEvent;
+use emu_core::{cpu::Arch, device::ResetKind};
+use emu_debug::{DebugTarget, End, Event, GdbServer, Points, Resume, StopReason};
+use fleet::{Fleet, Node};
+use std::{
+    collections::BTreeMap,
+    net::{SocketAddr, TcpListener},
+};
+use tokio::sync::mpsc;
+
+/// What the runner keeps the fleet in: empty only while a session has it.
+pub type Place = Option<Box<Fleet>>;
+
+/// Listens on `addr` for node 0 and on the following ports for the others.
+pub fn bind(addr: SocketAddr, nodes: usize) -> Result<Vec<TcpListener>, crate::InputError> {
+    let port = |i: usize| -> std::io::Result<TcpListener> {
+        let number = usize::from(addr.port()) + if addr.port() == 0 { 0 } else { i };
+        let number = u16::try_from(number).map_err(|_| std::io::Error::other("there is no such port"))?;
+        TcpListener::bind((addr.ip(), number))
+    };
+    let listen = |i| {
+        let place = SocketAddr::new(addr.ip(), addr.port().saturating_add(i as u16));
+        port(i).map_err(|source| crate::InputError::Listen { addr: place.to_string(), source })
+    };
+    (0..nodes).map(listen).collect()
+}
+
+/// By which a session reaches its node.
+struct Handle {
+    fleet: Place,
+    node: u32,
+    arch: &'static Arch,
+}
+
+impl Handle {
+    fn node(&mut self) -> Option<&mut Node> {
+        self.fleet.as_mut()?.node_mut(self.node)
+    }
+}
+
+impl DebugTarget for Handle {
+    fn arch(&self) -> &'static Arch {
+        self.arch
+    }
+    fn read_reg(&mut self, n: usize) -> u64 {
+        self.node().map_or(0, |node| node.machine.cpu(0).reg(n))
+    }
+    fn write_reg(&mut self, n: usize, value: u64) -> bool {
+        self.node().is_some_and(|node| node.machine.cpu_mut(0).0.set_reg(n, value))
+    }
+    fn read_mem(&mut self, addr: u64, out: &mut [u8]) -> usize {
+        let Some(node) = self.node() else { return 0 };
+        let (cpu, bus) = node.machine.cpu_mut(0);
+        cpu.debug_read(bus, addr, out)
+    }
+    fn write_mem(&mut self, addr: u64, bytes: &[u8]) -> bool {
+        let Some(node) = self.node() else { return false };
+        let (cpu, bus) = node.machine.cpu_mut(0);
+        cpu.debug_write(bus, addr, bytes) == bytes.len()
+    }
+    fn set_points(&mut self, points: &Points) {
+        let Some(node) = self.node() else { return };
+        node.machine.bus.breakpoints = points.breakpoints();
+        node.machine.bus.fabric.mem.set_watches(points.watches());
+    }
+    fn reset(&mut self) {
+        if let Some(node) = self.node() {
+            node.machine.reset(ResetKind::PowerOn);
+            node.state = fleet::NodeState::Running;
+        }
+    }
+    fn monitor(&mut self, command: &str) -> Option<String> {
+        let node = self.node()?;
+        match command {
+            "time" => Some(format!("{} s\n", node.machine.now())),
+            "mistakes" => {
+                let line = |(_, what, stat): (_, &emu_core::diag::Mistake, &emu_core::diag::Stat)| {
+                    format!("{} times since {}: {what}\n", stat.count, stat.first)
+                };
+                let all: String = node.machine.bus.fabric.errors.iter().map(line).collect();
+                Some(if all.is_empty() { "none\n".into() } else { all })
+            }
+            _ => None,
+        }
+    }
+    fn monitor_help(&self) -> &'static [(&'static str, &'static str)] {
+        &[("time", "the node's virtual time"), ("mistakes", "what the guest did wrong so far")]
+    }
+}
+
+struct Session {
+    server: GdbServer<Handle>,
+    output: mpsc::Sender<Vec<u8>>,
+    resume: Resume,
+}
+
+/// All sessions.
+#[derive(Default)]
+pub struct Debuggers {
+    sessions: BTreeMap<u32, Session>,
+    /// A debugger asked for the end of the run.
+    pub killed: bool,
+}
+
+impl Debuggers {
+    /// Somebody looks at a node that stands still.
+    pub fn holds(&self) -> bool {
+        self.sessions.values().any(|s| !s.server.is_running())
+    }
+
+    /// Somebody is connected.
+    pub fn any(&self) -> bool {
+        !self.sessions.is_empty()
+    }
+
+    /// A node that is to execute one instruction.
+    pub fn stepping(&self) -> Option<u32> {
+        let steps = |s: &Session| s.server.is_running() && s.resume != Resume::Continue;
+        self.sessions.iter().find(|(_, s)| steps(s)).map(|(n, _)| *n)
+    }
+
+    /// Takes what a debugger did; other events are none of ours.
+    pub fn event(&mut self, place: &mut Place, event: HostEvent) {
+        match event {
+            HostEvent::Connected(node, output) => {
+                let arch = place.as_mut().and_then(|f| Some(f.node_mut(node)?.machine.cpu(0).arch()));
+                let Some(arch) = arch else { return };
+                let server = GdbServer::new(Handle { fleet: None, node, arch });
+                self.sessions.insert(node, Session { server, output, resume: Resume::Continue });
+            }
+            HostEvent::Debugger(node, bytes) => self.with(place, node, |s| s.feed(&bytes)),
+            HostEvent::Closed(node) => {
+                self.with(place, node, GdbServer::hang_up);
+                self.sessions.remove(&node);
+            }
+            HostEvent::Typed(_) | HostEvent::Quit => {}
+        }
+    }
+
+    /// Tells a node's debugger, if there is one, why the node stopped.
+    pub fn stopped(&mut self, place: &mut Place, node: u32, reason: StopReason) {
+        self.with(place, node, |s| s.report(reason));
+    }
+
+    /// A step is done; a stepped range may want another.
+    pub fn stepped(&mut self, place: &mut Place, node: u32) {
+        let pc = place.as_mut().and_then(|f| Some(f.node_mut(node)?.machine.cpu(0).pc()));
+        let inside = self.sessions.get(&node).zip(pc).is_some_and(|(s, pc)| match s.resume {
+            Resume::Range { start, end } => (start..end).contains(&pc),
+            _ => false,
+        });
+        if !inside {
+            self.stopped(place, node, StopReason::Step);
+        }
+    }
+
+    /// Lends the fleet to a node's session, does what the session wants, and takes the fleet back.
+    fn with(&mut self, place: &mut Place, node: u32, act: impl FnOnce(&mut GdbServer<Handle>)) {
+        let Some(Session { server, output, resume }) = self.sessions.get_mut(&node) else { return };
+        server.target_mut().fleet = place.take();
+        act(server);
+        let mut over = false;
+        while let Some(event) = server.next_event() {
+            match event {
+                Event::Resume(how) => *resume = how,
+                Event::Interrupt => server.report(StopReason::Interrupt),
+                Event::Ended(end) => {
+                    over = true;
+                    self.killed |= end == End::Kill;
+                }
+            }
+        }
+        *place = server.target_mut().fleet.take();
+        let bytes = server.take_output();
+        // gdb waits for answers, so the channel is full only if nobody reads it any more.
+        if !bytes.is_empty() && output.try_send(bytes).is_err() {
+            over = true;
+        }
+        if over {
+            self.sessions.remove(&node); // closes the connection
+        }
+    }
+}

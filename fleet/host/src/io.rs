@@ -1,0 +1,167 @@
+//! The thread that speaks to sockets and hears signals, and what it tells the runner.
+
+use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
+use std::{
+    io::{self, Read},
+    net::TcpListener,
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    signal::unix::{SignalKind, signal},
+    sync::{mpsc, oneshot},
+};
+
+/// Something that the outside did.
+#[derive(Debug)]
+pub enum HostEvent {
+    /// Bytes typed by a person or a program, for the console that takes input.
+    Typed(Vec<u8>),
+    /// The run is to end.
+    Quit,
+    /// A debugger connected to a node's port; bytes for it go into the channel.
+    Connected(u32, mpsc::Sender<Vec<u8>>),
+    /// Bytes from a node's debugger.
+    Debugger(u32, Vec<u8>),
+    /// A node's debugger is gone.
+    Closed(u32),
+}
+
+/// Events that wait for the runner; then whoever has more waits.
+const EVENTS: usize = 1024;
+/// Pieces of output that wait for a debugger to read them.
+const OUTPUT: usize = 64;
+/// How long debuggers may take at the end to read what is left.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Where events go in.
+pub type EventSender = Sender<HostEvent>;
+
+/// Makes a channel for events.
+pub fn events() -> (EventSender, Receiver<HostEvent>) {
+    bounded(EVENTS)
+}
+
+/// Reads bytes on a thread of its own, which lives as long as the process, and passes on what `event` makes of them.
+pub fn read_on_thread(
+    mut from: impl Read + Send + 'static,
+    to: Sender<HostEvent>,
+    mut event: impl FnMut(&[u8]) -> Vec<HostEvent> + Send + 'static,
+) {
+    #[allow(clippy::disallowed_methods)] // this is the edge where threads live
+    std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        loop {
+            let n = match from.read(&mut buffer) {
+                Ok(0) => return,
+                Ok(n) => n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(_) => return,
+            };
+            if event(&buffer[..n]).into_iter().any(|e| to.send(e).is_err()) {
+                return;
+            }
+        }
+    });
+}
+
+/// The thread. Dropping it lets debuggers read what is left and closes everything.
+pub struct Io {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Io {
+    /// Listens on `ports`, the port of node 0 first, and for signals that end the run.
+    pub fn start(ports: Vec<TcpListener>, events: Sender<HostEvent>) -> io::Result<Io> {
+        for port in &ports {
+            port.set_nonblocking(true)?;
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (stop, stopped) = oneshot::channel();
+        #[allow(clippy::disallowed_methods)] // this is the edge where threads live
+        let thread = std::thread::spawn(move || runtime.block_on(serve(ports, events, stopped)));
+        Ok(Io { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Io {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // If it panicked, it has told so already.
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn post(events: &Sender<HostEvent>, mut event: HostEvent) {
+    loop {
+        match events.try_send(event) {
+            Ok(()) | Err(TrySendError::Disconnected(_)) => return,
+            Err(TrySendError::Full(again)) => event = again,
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+async fn serve(ports: Vec<TcpListener>, events: Sender<HostEvent>, stopped: oneshot::Receiver<()>) {
+    // Each open connection holds an `alive`.
+    let (alive, mut over) = mpsc::channel::<()>(1);
+    let mut tasks = vec![tokio::spawn(signals(events.clone()))];
+    for (node, port) in (0..).zip(ports) {
+        tasks.push(tokio::spawn(listen(node, port, events.clone(), alive.clone())));
+    }
+    drop(alive);
+    let _ = stopped.await; // an error: the sender is gone, which is the signal
+    for task in tasks {
+        task.abort();
+    }
+    let _ = tokio::time::timeout(LAST_WORDS, over.recv()).await;
+}
+
+async fn signals(events: Sender<HostEvent>) {
+    let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
+    loop {
+        tokio::select! { _ = int.recv() => {}, _ = term.recv() => {} }
+        post(&events, HostEvent::Quit).await;
+    }
+}
+
+async fn listen(node: u32, port: TcpListener, events: Sender<HostEvent>, alive: mpsc::Sender<()>) {
+    let Ok(port) = tokio::net::TcpListener::from_std(port) else { return };
+    loop {
+        let Ok((stream, _)) = port.accept().await else { continue };
+        let (events, alive) = (events.clone(), alive.clone());
+        // A task of its own, so that it can finish when nobody listens any more. One debugger at a time.
+        let _ = tokio::spawn(async move {
+            converse(node, stream, &events).await;
+            drop(alive);
+        })
+        .await;
+    }
+}
+
+async fn converse(node: u32, mut stream: TcpStream, events: &Sender<HostEvent>) {
+    let _ = stream.set_nodelay(true); // only slower without
+    let (send, mut output) = mpsc::channel::<Vec<u8>>(OUTPUT);
+    post(events, HostEvent::Connected(node, send)).await;
+    let mut buffer = [0; 4096];
+    loop {
+        tokio::select! {
+            got = stream.read(&mut buffer) => match got {
+                Ok(n) if n > 0 => post(events, HostEvent::Debugger(node, buffer[..n].to_vec())).await,
+                _ => break,
+            },
+            out = output.recv() => match out {
+                Some(bytes) => if stream.write_all(&bytes).await.is_err() { break },
+                None => { let _ = stream.shutdown().await; break }
+            },
+        }
+    }
+    post(events, HostEvent::Closed(node)).await;
+}

@@ -1,0 +1,287 @@
+//! Runs a fleet for a person or a program, in steps of virtual time between which the outside is listened to.
+//!
+//! Where a run ends does not depend on the host: the steps end at multiples of [`GRID`], at the plan's own times, or
+//! at a guest's stop, whatever the slice and the number of threads. Only a person who types makes a run unrepeatable,
+//! and what they typed is in the journal.
+
+use crate::{
+    gdb::{Debuggers, Place},
+    io::HostEvent,
+    pace::Pacer,
+};
+use crossbeam::channel::{Receiver, RecvTimeoutError};
+use emu_core::{Time, machine::Exit};
+use emu_debug::StopReason;
+use fleet::{Act, Command, ConsoleByte, Executor, Fleet, FleetExit, NodeState};
+use std::{ops::ControlFlow, time::Duration};
+
+/// Steps end at multiples of this many nanoseconds.
+pub const GRID: u64 = 10_000_000;
+/// A wait for the host is cut into pieces of this length.
+const NAP: Duration = Duration::from_millis(20);
+/// A busy guest that is held back runs at least this many nanoseconds at a time.
+const LEAST: u64 = 1_000_000;
+
+/// What is wanted of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// When it ends.
+    pub end: Option<Time>,
+    /// Take a digest every so many nanoseconds.
+    pub digest_every: Option<u64>,
+    /// Node and console that take what is typed.
+    pub typed_to: Option<(u32, u16)>,
+    /// A person is there: a run in which nothing happens any more goes on.
+    pub live: bool,
+    /// Wait for a debugger before the first instruction.
+    pub wait_for_debugger: bool,
+}
+
+/// Why a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The planned time is over.
+    TimeUp,
+    /// The watcher has seen what it wanted.
+    Seen,
+    /// No node runs any more: each has ended itself or locked up.
+    Stopped,
+    /// All nodes sleep and nothing will ever wake them.
+    Asleep,
+    /// Somebody wanted it.
+    Quit,
+}
+
+/// Something that a watcher may want to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A digest that was asked for.
+    Digest(Time, u128),
+    /// A guest ended itself.
+    Exited {
+        /// Which node.
+        node: u32,
+        /// Its exit code.
+        code: u32,
+    },
+    /// A guest's CPU locked up.
+    LockedUp {
+        /// Which node.
+        node: u32,
+        /// Where.
+        pc: u64,
+    },
+}
+
+/// Sees a run as it happens.
+pub trait Watcher {
+    /// Bytes that consoles printed, in order of time and node. `Break` ends the run.
+    fn console(&mut self, bytes: &[ConsoleByte]) -> ControlFlow<()>;
+    /// Something else happened.
+    fn note(&mut self, fleet: &Fleet, note: Note);
+}
+
+/// Why the fleet is where it is.
+const HOME: &str = "the fleet is lent to a debugger only during a call";
+
+/// A fleet with everything that a run needs of the host.
+pub struct Runner {
+    fleet: Place,
+    executor: Box<dyn Executor>,
+    events: Receiver<HostEvent>,
+    pacer: Option<Pacer>,
+    debuggers: Debuggers,
+    plan: Plan,
+    next_digest: Time,
+    quit: bool,
+    /// Steps in a row in which nothing was due.
+    still: u32,
+}
+
+impl Runner {
+    /// A run of `fleet` from its present time.
+    pub fn new(
+        fleet: Fleet,
+        executor: Box<dyn Executor>,
+        events: Receiver<HostEvent>,
+        pacer: Option<Pacer>,
+        plan: Plan,
+    ) -> Runner {
+        let next_digest = plan.digest_every.map_or(Time::MAX, |every| fleet.now() + every);
+        let debuggers = Debuggers::default();
+        let fleet = Some(Box::new(fleet));
+        Runner { fleet, executor, events, pacer, debuggers, plan, next_digest, quit: false, still: 0 }
+    }
+
+    /// The fleet.
+    pub fn fleet(&mut self) -> &mut Fleet {
+        self.fleet.as_mut().expect(HOME)
+    }
+
+    /// Runs until something ends it. Debuggers still connected are told.
+    pub fn run(&mut self, watcher: &mut dyn Watcher) -> End {
+        let end = self.run_to_end(watcher);
+        let states: Vec<_> = self.fleet().nodes().map(|n| n.state).collect();
+        for (node, state) in (0..).zip(states) {
+            let code = match state {
+                NodeState::Exited { code } => code as u8,
+                NodeState::LockedUp { .. } => 255,
+                NodeState::Running => 0,
+            };
+            self.debuggers.stopped(&mut self.fleet, node, StopReason::Exited(code));
+        }
+        end
+    }
+
+    fn run_to_end(&mut self, watcher: &mut dyn Watcher) -> End {
+        while self.plan.wait_for_debugger && !self.debuggers.any() && !self.quit {
+            self.wait(None);
+        }
+        loop {
+            while let Ok(event) = self.events.try_recv() {
+                self.event(event);
+            }
+            if self.quit || self.debuggers.killed {
+                return End::Quit;
+            }
+            if self.debuggers.holds() {
+                self.wait(None);
+                continue;
+            }
+            let now = self.fleet().now();
+            if self.plan.end.is_some_and(|end| end <= now) {
+                return End::TimeUp;
+            }
+            let Some(target) = self.target(now) else { continue };
+            if let Some(end) = self.step(target, watcher) {
+                return end;
+            }
+        }
+    }
+
+    /// Waits for an event, at most `time`.
+    fn wait(&mut self, time: Option<Duration>) {
+        let event = match time {
+            Some(time) => self.events.recv_timeout(time),
+            None => self.events.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        match event {
+            Ok(event) => self.event(event),
+            Err(RecvTimeoutError::Timeout) => {}
+            // Nobody is left who could type, connect or interrupt.
+            Err(RecvTimeoutError::Disconnected) => match time {
+                #[allow(clippy::disallowed_methods)] // the edge waits for the host
+                Some(time) => std::thread::sleep(time),
+                None => self.quit = true,
+            },
+        }
+    }
+
+    fn event(&mut self, event: HostEvent) {
+        self.still = 0;
+        match event {
+            HostEvent::Typed(bytes) => {
+                let Some((node, console)) = self.plan.typed_to else { return };
+                let fleet = self.fleet();
+                let command = Command::new(fleet.now(), node, Act::Text { console, bytes });
+                fleet.apply(command);
+            }
+            HostEvent::Quit => self.quit = true,
+            other => self.debuggers.event(&mut self.fleet, other),
+        }
+    }
+
+    /// How far to run now; `None` after a wait for the host.
+    fn target(&mut self, now: Time) -> Option<Time> {
+        let grid = Time((now.0 / GRID + 1) * GRID);
+        let want = grid.min(self.plan.end.unwrap_or(Time::MAX)).min(self.next_digest);
+        let Some(pacer) = &mut self.pacer else {
+            if self.still > 0 && (self.plan.live || self.debuggers.any()) {
+                self.wait(Some(NAP));
+            }
+            return Some(want);
+        };
+        let fleet = self.fleet.as_ref().expect(HOME);
+        let running = || fleet.nodes().filter(|n| n.state == NodeState::Running);
+        let busy = running().any(|n| (0..n.machine.cpu_count()).any(|c| !n.machine.asleep(c)));
+        let allowed = pacer.allowed(now, busy);
+        if busy && !pacer.holds_busy() {
+            return Some(want);
+        }
+        let due = running().map(|n| n.machine.next_activity()).min().unwrap_or(Time::MAX);
+        let due = if busy { now + LEAST } else { due };
+        if allowed >= due.min(want) {
+            return Some(want.min(allowed));
+        }
+        let wait = pacer.wait(allowed, due.min(want)).min(NAP);
+        self.wait(Some(wait));
+        // What was typed meanwhile happens now, and time has passed for the sleepers too.
+        let allowed = self.pacer.as_mut().map_or(now, |p| p.allowed(now, busy));
+        Some(want.min(allowed).max(now))
+    }
+
+    /// Runs to `target` or a stop, and deals with what came out.
+    fn step(&mut self, target: Time, watcher: &mut dyn Watcher) -> Option<End> {
+        let fleet = self.fleet.as_mut().expect(HOME);
+        let exit = match self.debuggers.stepping() {
+            Some(node) => fleet.step(node, target, &*self.executor),
+            None => fleet.run_until(target, &*self.executor),
+        };
+        let seen = watcher.console(&fleet.take_console());
+        self.take_exit(exit, watcher);
+        if seen.is_break() {
+            return Some(End::Seen);
+        }
+        let fleet = self.fleet.as_mut().expect(HOME);
+        if fleet.now() >= self.next_digest && exit == FleetExit::Reached {
+            let (now, digest) = (fleet.now(), fleet.digest());
+            watcher.note(fleet, Note::Digest(now, digest));
+            self.next_digest = now + self.plan.digest_every.unwrap_or(u64::MAX);
+        }
+        if fleet.nodes().all(|n| n.state != NodeState::Running) {
+            return self.all_stopped(target, watcher);
+        }
+        let running = fleet.nodes().filter(|n| n.state == NodeState::Running);
+        let dead = running.map(|n| n.machine.next_activity()).all(|t| t == Time::MAX);
+        self.still = if dead { self.still.saturating_add(1) } else { 0 };
+        // One more step lets what is still on the air arrive.
+        let over = self.still > 1 && self.plan.end.is_none() && !self.plan.live && !self.debuggers.any();
+        over.then_some(End::Asleep)
+    }
+
+    /// Brings the fleet to a time that does not depend on how epochs were cut.
+    fn all_stopped(&mut self, target: Time, watcher: &mut dyn Watcher) -> Option<End> {
+        if self.debuggers.holds() {
+            return None; // somebody wants to look at the lockup
+        }
+        loop {
+            let fleet = self.fleet.as_mut().expect(HOME);
+            let exit = fleet.run_until(target, &*self.executor);
+            let _ = watcher.console(&fleet.take_console());
+            if exit == FleetExit::Reached {
+                return Some(End::Stopped);
+            }
+            self.take_exit(exit, watcher);
+        }
+    }
+
+    fn take_exit(&mut self, exit: FleetExit, watcher: &mut dyn Watcher) {
+        let fleet = self.fleet.as_ref().expect(HOME);
+        match exit {
+            FleetExit::Reached => {}
+            FleetExit::Exited { node, code } => watcher.note(fleet, Note::Exited { node, code }),
+            FleetExit::Stopped { node, exit } => match exit {
+                Exit::Break(_) => self.debuggers.stopped(&mut self.fleet, node, StopReason::Breakpoint),
+                Exit::Watch(_, addr, write) => {
+                    self.debuggers.stopped(&mut self.fleet, node, StopReason::Watch { addr, write });
+                }
+                Exit::Stepped(_) => self.debuggers.stepped(&mut self.fleet, node),
+                Exit::Lockup(_, pc) => {
+                    watcher.note(fleet, Note::LockedUp { node, pc });
+                    self.debuggers.stopped(&mut self.fleet, node, StopReason::Lockup);
+                }
+                Exit::Reached | Exit::Semihost(_) => {}
+            },
+        }
+    }
+}
