@@ -108,8 +108,8 @@ fn not_modelled(out: &mut dyn Write, list: &[&str]) -> io::Result<()> {
 /// `4 MB`, `256 KB`, `100 B`.
 fn size(bytes: u64) -> String {
     match bytes {
-        b if b % (1 << 20) == 0 => format!("{} MB", b >> 20),
-        b if b % (1 << 10) == 0 => format!("{} KB", b >> 10),
+        b if b.is_multiple_of(1 << 20) => format!("{} MB", b >> 20),
+        b if b.is_multiple_of(1 << 10) => format!("{} KB", b >> 10),
         b => format!("{b} B"),
     }
 }

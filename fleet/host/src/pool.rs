@@ -1,4 +1,5 @@
 //! Threads that run the machines of an epoch. Nodes travel to a worker and back; who runs which changes nothing.
+#![allow(clippy::vec_box)] // nodes are large, and the executor's contract moves them as boxes
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 use emu_core::Time;
