@@ -280,7 +280,7 @@ impl Runner {
                     watcher.note(fleet, Note::LockedUp { node, pc });
                     self.debuggers.stopped(&mut self.fleet, node, StopReason::Lockup);
                 }
-                Exit::Reached | Exit::Semihost(_) => {}
+                Exit::Reached | Exit::Held | Exit::Semihost(_) => {}
             },
         }
     }
