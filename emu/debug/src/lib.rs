@@ -3,14 +3,12 @@
 //!
 //! - [`GdbServer`] speaks gdb's remote protocol for one CPU, on a [`DebugTarget`].
 //! - [`semihost`] carries out the calls of Arm's semihosting specification.
-//! - [`mprofile`] describes the registers of the M-profile cores to gdb.
 //!
 //! Architecture invariant: nothing here knows an instruction set. A CPU is an [`emu_core::cpu::Arch`]: a list of
 //! registers and the text that describes it to gdb.
 #![warn(missing_docs)]
 
 mod gdb;
-pub mod mprofile;
 mod points;
 pub mod semihost;
 mod stub;

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use common::*;
 use emu_core::cpu::Arch;
-use emu_debug::{End, Event, GdbServer, Resume, StopReason, mprofile};
+use emu_debug::{End, Event, GdbServer, Resume, StopReason};
 
-/// gdb, told to carry out `script`; `None` if it is not installed.
-fn start_gdb(port: u16, connect: &str, script: &[&str]) -> Option<Child> {
+/// gdb, told to carry out `script`.
+fn start_gdb(port: u16, connect: &str, script: &[&str]) -> Child {
     let connect = format!("{connect} 127.0.0.1:{port}");
     let mut gdb = Command::new("gdb-multiarch");
     gdb.args(["-nx", "-batch", "-ex", "set confirm off", "-ex", "set remotetimeout 20", "-ex", &connect]);
@@ -20,10 +20,9 @@ fn start_gdb(port: u16, connect: &str, script: &[&str]) -> Option<Child> {
         gdb.args(["-ex", line]);
     }
     match gdb.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn() {
-        Ok(child) => Some(child),
+        Ok(child) => child,
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            eprintln!("skipped: gdb-multiarch is not installed");
-            None
+            panic!("gdb-multiarch is not installed: run `cargo xtask setup`")
         }
         Err(error) => panic!("{error}"),
     }
@@ -75,10 +74,10 @@ fn session(
     connect: &str,
     exit_at: Option<u64>,
     script: &[&str],
-) -> Option<(String, Option<End>, GdbServer<Toy>)> {
+) -> (String, Option<End>, GdbServer<Toy>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("bound").port();
-    let gdb = start_gdb(port, connect, script)?;
+    let gdb = start_gdb(port, connect, script);
     let (mut stream, _) = listener.accept().expect("gdb connects");
     stream.set_nodelay(true).expect("set");
     let mut server = GdbServer::new(Toy::new(arch));
@@ -87,7 +86,7 @@ fn session(
     let output = gdb.wait_with_output().expect("gdb ends");
     let text =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    Some((text, end, server))
+    (text, end, server)
 }
 
 /// Every line of `wanted` is in the transcript, in this order.
@@ -121,9 +120,7 @@ fn registers_memory_and_description() {
         "monitor help",
         "detach",
     ];
-    let Some((text, end, server)) = session(&mprofile::V7M_FPU, "target remote", None, &script) else {
-        return;
-    };
+    let (text, end, server) = session(&mprofile::V7M_FPU, "target remote", None, &script);
     expect(
         &text,
         &[
@@ -174,7 +171,7 @@ fn breakpoints_steps_and_watchpoints() {
         "print $r0",
         "kill",
     ];
-    let Some((text, end, server)) = session(&mprofile::V7M, "target remote", None, &script) else { return };
+    let (text, end, server) = session(&mprofile::V7M, "target remote", None, &script);
     expect(
         &text,
         &[
@@ -201,11 +198,7 @@ fn breakpoints_steps_and_watchpoints() {
 
 #[test]
 fn the_guest_ends_itself() {
-    let Some((text, end, _)) =
-        session(&mprofile::V6M, "target remote", Some(5), &["continue", "info program"])
-    else {
-        return;
-    };
+    let (text, end, _) = session(&mprofile::V6M, "target remote", Some(5), &["continue", "info program"]);
     expect(&text, &["exited with code 07", "The program being debugged is not being run"]);
     assert_eq!(end, Some(End::Exited));
 }
@@ -220,7 +213,7 @@ fn load_writes_flash() {
     let load = format!("load {}", file.display());
     let result = session(&mprofile::V7M, "target remote", None, &[&load, "x/2i 0x200", "detach"]);
     std::fs::remove_dir_all(&dir).expect("removed");
-    let Some((text, _, server)) = result else { return };
+    let (text, _, server) = result;
     expect(&text, &["nop", "bx\tlr"]);
     assert_eq!(server.target().flash[0x200..0x204], [0x00, 0xbf, 0x70, 0x47]);
 }
@@ -228,10 +221,7 @@ fn load_writes_flash() {
 #[test]
 fn extended_remote_runs_again() {
     let script = ["continue", "set remote exec-file node", "tbreak *0x10c", "run", "print $r2", "continue"];
-    let Some((text, end, server)) = session(&mprofile::V6M, "target extended-remote", Some(5), &script)
-    else {
-        return;
-    };
+    let (text, end, server) = session(&mprofile::V6M, "target extended-remote", Some(5), &script);
     expect(
         &text,
         &["exited with code 07", "Temporary breakpoint 1, 0x0000010c in", "= 2", "exited with code 07"],

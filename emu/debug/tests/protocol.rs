@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use emu_debug::{End, Event, Resume, StopReason, mprofile};
+use emu_debug::{End, Event, Resume, StopReason};
 use proptest::prelude::*;
 
 #[test]

@@ -1,9 +1,11 @@
 //! A toy machine that a gdb server can be tried on: memory, M-profile registers and a handful of Thumb instructions.
 #![allow(dead_code)] // each test file uses a part of it
 
+pub mod mprofile;
+
 use emu_core::cpu::Arch;
-use emu_debug::mprofile::{self, LR, MSP, PC, SP, XPSR};
 use emu_debug::{DebugTarget, Event, GdbServer, Points, Resume, StopReason};
+use mprofile::{LR, MSP, PC, SP, XPSR};
 
 pub const FLASH: u64 = 0;
 pub const RAM: u64 = 0x2000_0000;
