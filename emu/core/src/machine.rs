@@ -274,6 +274,11 @@ impl Machine {
         self.run(end, false)
     }
 
+    /// Time passes up to `t` and nothing happens: for a machine that stands still until it is reset.
+    pub fn stand_until(&mut self, t: Time) {
+        self.now = self.now.max(t);
+    }
+
     /// Executes one instruction of whichever CPU is next (waiting for it up to `end`).
     pub fn step(&mut self, end: Time) -> Exit {
         self.run(end, true)

@@ -1,0 +1,240 @@
+//! The order of instructions, events and deliveries, with toy CPUs that write down what they see.
+
+use emu_core::{
+    Clock, Machine, Time,
+    bus::Bus,
+    cpu::{Arch, Cpu, CpuExit, Run},
+    device::{Attrs, Cx, DevId, Device, Pin, ResetKind},
+    events::Tag,
+    link::Msg,
+    machine::Exit,
+    memory::RegionKind,
+    regs,
+    regs::Bank,
+    save::{self, LoadError},
+};
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+
+const RAM: u64 = 0x2000_0000;
+const LOG: u64 = RAM + 0x100;
+
+/// Appends a byte to the log in RAM.
+fn note(bus: &mut Bus, what: u8) {
+    let attrs = Attrs::default();
+    let n = bus.read(RAM, 4, attrs, true).unwrap();
+    bus.write(LOG + n, 1, u64::from(what), attrs, true).unwrap();
+    bus.write(RAM, 4, n + 1, attrs, true).unwrap();
+}
+
+fn log(m: &Machine) -> Vec<u8> {
+    let mut n = [0; 4];
+    m.bus.fabric.mem.peek(RAM, &mut n);
+    let mut out = vec![0; u32::from_le_bytes(n) as usize];
+    m.bus.fabric.mem.peek(LOG, &mut out);
+    out
+}
+
+/// Every instruction notes the CPU's letter; every fourth writes the device's task register.
+#[derive(Clone, Serialize, Deserialize)]
+struct Toy {
+    letter: u8,
+    retired: u64,
+    tasks: bool,
+}
+
+static ARCH: Arch = Arch { name: "toy", target_xml: "", regs: &[], pc: 0, sp: 0, semihost: (0, 0) };
+
+impl Cpu for Toy {
+    fn reset(&mut self, _: &mut Bus) {}
+    fn run(&mut self, bus: &mut Bus, run: Run) -> (u64, CpuExit) {
+        let mut cycle = run.cycle;
+        while cycle < run.until {
+            bus.fabric.set_cycle(cycle);
+            note(bus, self.letter);
+            if self.tasks && self.retired % 4 == 3 {
+                bus.write(0x4000_0000, 4, 1, Attrs::default(), false).unwrap();
+            }
+            self.retired += 1;
+            cycle += 1;
+            if run.step || bus.fabric.attention {
+                break;
+            }
+        }
+        (cycle, CpuExit::Ran)
+    }
+    fn event(&mut self, _: Tag, _: &mut Bus) {}
+    fn sync(&mut self, bus: &mut Bus) -> bool {
+        bus.fabric.irqs.clear();
+        false
+    }
+    fn fork(&self) -> Box<dyn Cpu> {
+        Box::new(self.clone())
+    }
+    fn save(&self) -> Vec<u8> {
+        save::to_bytes(self)
+    }
+    fn load(&mut self, bytes: &[u8]) -> Result<(), LoadError> {
+        *self = save::from_bytes(bytes)?;
+        Ok(())
+    }
+    fn kind(&self) -> &'static str {
+        "toy"
+    }
+    fn arch(&self) -> &'static Arch {
+        &ARCH
+    }
+    fn reg(&self, _: usize) -> u64 {
+        0
+    }
+    fn set_reg(&mut self, _: usize, _: u64) -> bool {
+        false
+    }
+    fn pc(&self) -> u64 {
+        self.retired
+    }
+    fn retired(&self) -> u64 {
+        self.retired
+    }
+    fn debug_read(&mut self, bus: &mut Bus, addr: u64, out: &mut [u8]) -> usize {
+        bus.fabric.mem.peek(addr, out)
+    }
+    fn debug_write(&mut self, bus: &mut Bus, addr: u64, bytes: &[u8]) -> usize {
+        bus.fabric.mem.poke(addr, bytes)
+    }
+    fn semihost_done(&mut self, _: u64) {}
+    fn not_modelled(&self) -> &'static [&'static str] {
+        &[]
+    }
+}
+
+regs! {
+    /// One task.
+    pub enum Reg {
+        /// An event at once, and one 25 ns later.
+        TasksGo @ 0x0 task,
+    }
+}
+
+/// Notes its events and messages in RAM by DMA.
+#[derive(Clone, Default, Serialize, Deserialize)]
+struct Bell {
+    bank: Bank<Reg>,
+}
+
+impl Bell {
+    fn note(what: u8, cx: &mut Cx) {
+        let mut n = [0; 4];
+        cx.dma_read(RAM, &mut n);
+        let n = u32::from_le_bytes(n);
+        cx.dma_write(LOG + u64::from(n), &[what]);
+        cx.dma_write(RAM, &(n + 1).to_le_bytes());
+    }
+}
+
+impl Device for Bell {
+    type Reg = Reg;
+    const KIND: &'static str = "test,bell";
+    const NOT_MODELLED: &'static [&'static str] = &[];
+    fn bank(&mut self) -> &mut Bank<Reg> {
+        &mut self.bank
+    }
+    fn reset(&mut self, _: ResetKind, _: &mut Cx) {
+        self.bank.reset();
+    }
+    fn task(&mut self, _: Reg, _: usize, cx: &mut Cx) {
+        cx.after(0, 0);
+        cx.after(25, 1);
+    }
+    fn event(&mut self, tag: Tag, cx: &mut Cx) {
+        Bell::note(b'0' + tag as u8, cx);
+    }
+    fn recv(&mut self, _: u8, _: Msg, cx: &mut Cx) {
+        Bell::note(b'm', cx);
+    }
+    fn wire_in(&mut self, _: Pin, level: bool, cx: &mut Cx) {
+        Bell::note(if level { b'H' } else { b'L' }, cx);
+    }
+}
+
+fn machine(cpus: &[(u8, u64)], tasks: bool) -> Machine {
+    let mut bus = Bus::default();
+    bus.fabric.mem.add_region("ram", RAM, 0x1_0000, RegionKind::Ram);
+    let bell = bus.add_device("bell", Box::new(Bell::default()));
+    bus.add_window(0x4000_0000, 0x1000, bell);
+    let mut m = Machine::new("toy", bus);
+    for &(letter, hz) in cpus {
+        m.add_cpu(Box::new(Toy { letter, retired: 0, tasks }), Clock::hz(hz));
+    }
+    m.power_on(1);
+    m
+}
+
+fn text(m: &Machine) -> String {
+    String::from_utf8(log(m)).unwrap()
+}
+
+#[test]
+fn an_event_comes_before_the_instruction_that_starts_with_it() {
+    // 100 MHz: edges at 0, 10, 20, ... The fourth instruction starts at 30; its events are due at 30 and 55.
+    let mut m = machine(&[(b'a', 100_000_000)], true);
+    m.run_until(Time(80));
+    assert_eq!(text(&m), "aaaa0aa1aa0");
+}
+
+#[test]
+fn run_until_ends_between_events_and_instructions_of_its_end() {
+    let mut m = machine(&[(b'a', 100_000_000)], true);
+    // Events due at the end happen, instructions that start there do not, deliveries come after both.
+    assert_eq!(m.run_until(Time(54)), Exit::Reached);
+    assert_eq!(text(&m), "aaaa0aa");
+    m.run_until(Time(55));
+    m.deliver(DevId(0), 0, Msg::Byte(0));
+    m.run_until(Time(60));
+    assert_eq!(text(&m), "aaaa0aa1m");
+}
+
+#[test]
+fn two_cpus_run_in_strict_order_of_time_and_number() {
+    let mut m = machine(&[(b'a', 100_000_000), (b'b', 40_000_000)], false);
+    m.run_until(Time(100));
+    // a at 0 10 20 ... 90, b at 0 25 50 75; at the same time the lower number is first.
+    assert_eq!(text(&m), "abaabaaabaabaa");
+}
+
+#[test]
+fn a_step_is_one_instruction_of_whoever_is_next() {
+    let mut m = machine(&[(b'a', 100_000_000), (b'b', 40_000_000)], false);
+    let stepped: Vec<_> = (0..5).map(|_| m.step(Time(100))).collect();
+    let cpu = |e: &Exit| if let Exit::Stepped(n) = e { *n } else { 9 };
+    assert_eq!(stepped.iter().map(cpu).collect::<Vec<_>>(), [0, 1, 0, 0, 1]);
+    assert_eq!(text(&m), "abaab");
+}
+
+proptest! {
+    #[test]
+    fn cutting_a_run_anywhere_changes_nothing(
+        cuts in proptest::collection::vec(0u64..4000, 0..12),
+        hz in prop_oneof![Just(16_000_000u64), Just(100_000_000), Just(33_333_333)],
+    ) {
+        let new = || machine(&[(b'a', hz), (b'b', 40_000_000)], true);
+        let mut whole = new();
+        whole.run_until(Time(4000));
+        let mut cut = new();
+        let mut cuts = cuts;
+        cuts.sort_unstable();
+        for (i, t) in cuts.into_iter().enumerate() {
+            cut.run_until(Time(t));
+            if i % 3 == 1 {
+                cut = cut.fork();
+            } else if i % 3 == 2 {
+                let saved = cut.save();
+                cut = new();
+                cut.load(&saved).unwrap();
+            }
+        }
+        cut.run_until(Time(4000));
+        prop_assert_eq!(text(&whole), text(&cut));
+        prop_assert_eq!(whole.digest(), cut.digest());
+    }
+}
