@@ -1,7 +1,7 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand};
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 const CODES: &str = "\
 Exit codes:
@@ -20,7 +20,8 @@ On a terminal the console is live; Ctrl-A x quits, Ctrl-A h helps. While the gue
 goes no faster than the host's.
 
 Standard input that is no terminal is read to its end first and typed at the guest's pace: at the line's
-rate, once it has enabled its receiver and has room. Its end does not end the run. Without --for and
+rate, once it has enabled its receiver and has room; line ends become the Enter key (--raw-input: as they
+are). Its end does not end the run. Without --for and
 --until such a run goes on until the guest ends itself or sleeps for ever.
 
 Standard output carries the console's bytes, nothing else; the summary goes to standard error.";
@@ -37,12 +38,15 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Task {
-    /// Run an image on a machine
+    /// Run an image on a machine, or the fleet of a file
     #[command(after_long_help = format!("{RUN}\n\n{CODES}"), after_help = CODES)]
     Run(RunArgs),
     /// Run a small fleet of micro:bits that talk over the radio, from an image that ships
     #[command(after_help = CODES)]
     Demo(DemoArgs),
+    /// Run scenarios: fleets, what happens to them, and what is expected of them
+    #[command(after_help = CODES)]
+    Test(TestArgs),
     /// List the images known by name, and whether they are here
     Images {
         /// Print the path of the image NAME
@@ -59,9 +63,9 @@ pub enum Task {
 /// What every way to run has in common.
 #[derive(Clone, Debug, Args)]
 pub struct Common {
-    /// Decides everything random
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
+    /// Decides everything random [default: the file's, or 1]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
     /// Host threads [default: as many as help]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
@@ -71,15 +75,23 @@ pub struct Common {
     /// Print a digest of the whole state every so often
     #[arg(long, value_name = "TIME", value_parser = positive)]
     pub digest_every: Option<u64>,
+}
+
+/// What a single run can do besides.
+#[derive(Clone, Debug, Args)]
+pub struct Outcome {
     /// Exit with 6 unless the run ends with this digest
     #[arg(long, value_name = "HEX", value_parser = digest)]
     pub expect_digest: Option<u128>,
+    /// Write what is on the air to a pcapng file
+    #[arg(long, value_name = "FILE")]
+    pub pcap: Option<PathBuf>,
 }
 
 /// `flotilla run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// ELF, Intel HEX or (with --at) raw binary, or a name of `flotilla images`
+    /// ELF, Intel HEX or (with --at) raw binary; a name of `flotilla images`; or FLEET.toml
     pub image: String,
     /// Name or alias as `flotilla machines` lists them, or the path of a board file [default: the image's usual one]
     #[arg(long, short, value_name = "NAME")]
@@ -93,9 +105,16 @@ pub struct RunArgs {
     /// What every run has
     #[command(flatten)]
     pub common: Common,
-    /// Console to show and to type at: a name, `none` or `all` [default: the board's, and semihosting]
+    /// What a single run has
+    #[command(flatten)]
+    pub outcome: Outcome,
+    /// Console to show and to type at: a name, `none` or `all`; of a fleet, NODE or NODE.NAME [default: the board's
+    /// and semihosting; of a fleet, all, line by line]
     #[arg(long, value_name = "NAME")]
     pub console: Option<String>,
+    /// Type standard input as it is: do not turn line ends into the Enter key's carriage return
+    #[arg(long)]
+    pub raw_input: bool,
     /// Put the console on a new pseudo-terminal, whose name is printed first
     #[arg(long)]
     pub pty: bool,
@@ -125,6 +144,26 @@ pub struct DemoArgs {
     /// What every run has
     #[command(flatten)]
     pub common: Common,
+    /// What a single run has
+    #[command(flatten)]
+    pub outcome: Outcome,
+}
+
+/// `flotilla test`.
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// Scenario files, or folders of them (*.toml, but not *.fleet.toml)
+    #[arg(required = true, value_name = "SCENARIO.toml|DIR")]
+    pub paths: Vec<PathBuf>,
+    /// What every run has
+    #[command(flatten)]
+    pub common: Common,
+    /// Write the results to a JUnit file
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Show what consoles print
+    #[arg(long, short)]
+    pub verbose: bool,
 }
 
 /// Nanoseconds of `5s`, `1.5ms`, `20us`, `7ns` or `2m`; a bare number is seconds.

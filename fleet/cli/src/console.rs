@@ -34,9 +34,10 @@ impl Search {
     }
 }
 
-/// Writes some consoles' bytes as they are.
+/// Writes some consoles' bytes of one node as they are.
 pub struct Raw {
     out: Box<dyn Write>,
+    node: u32,
     shown: Vec<u16>,
     until: Option<Search>,
     /// The text was printed.
@@ -46,15 +47,15 @@ pub struct Raw {
 }
 
 impl Raw {
-    /// Shows the consoles `shown` of node 0 on `out`, until one of them has printed `until`.
-    pub fn new(out: Box<dyn Write>, shown: Vec<u16>, until: Option<&str>) -> Raw {
-        Raw { out, shown, until: until.map(Search::new), found: false, last: b'\n' }
+    /// Shows the consoles `shown` of `node` on `out`, until one of them has printed `until`.
+    pub fn new(out: Box<dyn Write>, node: u32, shown: Vec<u16>, until: Option<&str>) -> Raw {
+        Raw { out, node, shown, until: until.map(Search::new), found: false, last: b'\n' }
     }
 
     /// Shows bytes; `Break` once the text was printed (nothing behind it is shown) or nobody reads any more.
     pub fn show(&mut self, bytes: &[ConsoleByte]) -> ControlFlow<()> {
         let mut text = vec![];
-        for b in bytes.iter().filter(|b| self.shown.contains(&b.console)) {
+        for b in bytes.iter().filter(|b| b.node == self.node && self.shown.contains(&b.console)) {
             if self.found {
                 break;
             }
@@ -81,17 +82,24 @@ pub struct Lines<W> {
     out: W,
     names: Vec<String>,
     open: BTreeMap<(u32, u16), (Time, Vec<u8>)>,
+    until: Option<Search>,
+    /// The text was printed.
+    pub found: bool,
 }
 
 impl<W: Write> Lines<W> {
     /// `names` are those of the nodes.
-    pub fn new(out: W, names: Vec<String>) -> Lines<W> {
-        Lines { out, names, open: BTreeMap::new() }
+    pub fn new(out: W, names: Vec<String>, until: Option<&str>) -> Lines<W> {
+        Lines { out, names, open: BTreeMap::new(), until: until.map(Search::new), found: false }
     }
 
     /// Shows the lines that these bytes complete.
     pub fn show(&mut self, bytes: &[ConsoleByte]) -> io::Result<()> {
         for b in bytes {
+            if self.found {
+                break;
+            }
+            self.found = self.until.as_mut().is_some_and(|s| s.ends(b));
             let (at, line) = self.open.entry((b.node, b.console)).or_default();
             *at = b.at;
             if b.byte != b'\n' {
@@ -154,8 +162,9 @@ mod tests {
                 Ok(())
             }
         }
-        let mut raw = Raw::new(Box::new(Shared(file.clone())), vec![0], Some("ok"));
+        let mut raw = Raw::new(Box::new(Shared(file.clone())), 0, vec![0], Some("ok"));
         assert!(raw.show(&bytes(0, 1, "not shown ok")).is_continue());
+        assert!(raw.show(&bytes(1, 0, "nor this ok")).is_continue());
         assert!(raw.show(&bytes(0, 0, "is it o")).is_continue());
         assert!(!raw.found && !raw.at_line_start());
         assert!(raw.show(&bytes(0, 0, "k? yes")).is_break());
@@ -165,7 +174,7 @@ mod tests {
     #[test]
     fn lines_carry_time_and_name_and_no_control_characters() {
         let mut out = vec![];
-        let mut lines = Lines::new(&mut out, vec!["a".into(), "b".into()]);
+        let mut lines = Lines::new(&mut out, vec!["a".into(), "b".into()], None);
         lines.show(&bytes(0, 0, "one\r\ntw")).unwrap();
         lines.show(&bytes(1, 0, "\x1b[2Jred\n>>> ")).unwrap();
         lines.show(&bytes(0, 0, "o\n")).unwrap();

@@ -6,8 +6,11 @@ mod demo;
 mod exit;
 mod lists;
 mod run;
+mod show;
+mod subject;
 mod summary;
 mod terminal;
+mod test;
 
 use args::{Cli, Task};
 use clap::Parser;
@@ -17,6 +20,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Run(args) => run::run(&args),
         Task::Demo(args) => demo::demo(&args),
+        Task::Test(args) => test::test(&args),
         Task::Images { path } => lists::images(path.as_deref()),
         Task::Machines { name } => lists::machines(name.as_deref()),
     };

@@ -8,6 +8,7 @@
 //! through console bytes and [`fleet::FleetView`]; a debugger looks at a node that stands still.
 #![warn(missing_docs)]
 
+pub mod capture;
 pub mod gdb;
 pub mod io;
 pub mod load;
@@ -17,7 +18,8 @@ pub mod pty;
 pub mod runner;
 pub mod usage;
 
+pub use capture::Capture;
 pub use io::{HostEvent, Io};
-pub use load::InputError;
+pub use load::{Folder, InputError};
 pub use pool::Pool;
 pub use runner::{End, Note, Plan, Runner, Watcher};

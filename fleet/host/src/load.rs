@@ -3,6 +3,7 @@
 use devices::{board, source::Diagnostics};
 use fleet::{
     Fleet, Node,
+    config::Files,
     image::{Firmware, ImageError},
     machines,
 };
@@ -31,8 +32,8 @@ pub enum InputError {
         /// Why.
         source: std::io::Error,
     },
-    /// A file is no image by its size alone.
-    #[error("{path}: {size} bytes are more than any machine has room for")]
+    /// A file is too large to be what it should be.
+    #[error("{path}: {size} bytes are too many")]
     Huge {
         /// Which.
         path: String,
@@ -45,6 +46,14 @@ pub enum InputError {
     /// The image cannot be used on this machine.
     #[error("{0}")]
     Image(#[from] ImageError),
+    /// A file cannot be written.
+    #[error("cannot write {path}: {source}")]
+    Write {
+        /// Which.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A network address cannot be used.
     #[error("cannot listen for gdb on {addr}: {source}")]
     Listen {
@@ -64,7 +73,7 @@ fn read_error(path: &str) -> impl FnOnce(std::io::Error) -> InputError {
 pub fn board(name: &str) -> Result<Board, InputError> {
     let path = Path::new(name);
     if path.extension().is_some_and(|e| e == "toml") || name.contains('/') {
-        let text = std::fs::read_to_string(path).map_err(read_error(name))?;
+        let text = text(path)?;
         let stem = path.file_stem().map_or(name.into(), |s| s.to_string_lossy());
         return Ok(machines::build_text(&stem, name, &text)?);
     }
@@ -74,23 +83,57 @@ pub fn board(name: &str) -> Result<Board, InputError> {
 
 /// An image: a path, or a name in the catalogue. `at` is the load address of a raw binary.
 pub fn firmware(name: &str, at: Option<u64>) -> Result<Arc<Firmware>, InputError> {
-    let found = match std::fs::metadata(name) {
-        Ok(meta) if meta.is_file() => {
-            if meta.len() > MAX_IMAGE {
-                return Err(InputError::Huge { path: name.into(), size: meta.len() });
-            }
-            Firmware::parse(name, &std::fs::read(name).map_err(read_error(name))?, at)
-        }
+    Ok(Firmware::parse(name, &image(Path::new(""), name)?, at)?)
+}
+
+/// The bytes of an image: a path, relative to `folder`, or a name in the catalogue.
+fn image(folder: &Path, name: &str) -> Result<Vec<u8>, InputError> {
+    let path = folder.join(name);
+    let shown = path.display().to_string();
+    match std::fs::metadata(&path) {
+        Ok(meta) if meta.len() > MAX_IMAGE => Err(InputError::Huge { path: shown, size: meta.len() }),
+        Ok(meta) if meta.is_file() => std::fs::read(&path).map_err(read_error(&shown)),
         other => match images::find(name) {
-            Ok(image) => Firmware::parse(name, &image.load()?, at),
+            Ok(image) => Ok(image.load()?.into_owned()),
             Err(_) if name.contains(['/', '.']) => {
                 let not_a_file = || std::io::Error::other("it is not a file");
-                return Err(read_error(name)(other.err().unwrap_or_else(not_a_file)));
+                Err(read_error(&shown)(other.err().unwrap_or_else(not_a_file)))
             }
-            Err(unknown) => return Err(images::Error::from(unknown).into()),
+            Err(unknown) => Err(images::Error::from(unknown).into()),
         },
-    };
-    Ok(found?)
+    }
+}
+
+/// Text files are not longer.
+const MAX_TEXT: u64 = 16 << 20;
+
+/// The text of a file that a person wrote.
+pub fn text(path: &Path) -> Result<String, InputError> {
+    let shown = path.display().to_string();
+    let size = std::fs::metadata(path).map_err(read_error(&shown))?.len();
+    if size > MAX_TEXT {
+        return Err(InputError::Huge { path: shown, size });
+    }
+    std::fs::read_to_string(path).map_err(read_error(&shown))
+}
+
+/// Files that a fleet or scenario file names: relative to its folder, images also by catalogue name.
+pub struct Folder(std::path::PathBuf);
+
+impl Folder {
+    /// The folder that `file` lies in.
+    pub fn of(file: &Path) -> Folder {
+        Folder(file.parent().unwrap_or(Path::new("")).to_path_buf())
+    }
+}
+
+impl Files for Folder {
+    fn image(&self, name: &str) -> Result<Vec<u8>, String> {
+        image(&self.0, name).map_err(|e| e.to_string())
+    }
+    fn board(&self, path: &str) -> Result<String, String> {
+        text(&self.0.join(path)).map_err(|e| e.to_string())
+    }
 }
 
 /// The machine that a catalogue image usually runs on.

@@ -5,6 +5,7 @@
 //! and what they typed is in the journal.
 
 use crate::{
+    capture::Capture,
     gdb::{Debuggers, Place},
     io::HostEvent,
     pace::Pacer,
@@ -57,6 +58,8 @@ pub enum End {
 pub enum Note {
     /// A digest that was asked for.
     Digest(Time, u128),
+    /// The capture of the air could not be written: the run ends.
+    CaptureFailed(String),
     /// A guest ended itself.
     Exited {
         /// Which node.
@@ -96,6 +99,8 @@ pub struct Runner {
     quit: bool,
     /// Steps in a row in which nothing was due.
     still: u32,
+    /// What is on the air is written there.
+    pub capture: Option<Capture>,
 }
 
 impl Runner {
@@ -110,7 +115,18 @@ impl Runner {
         let next_digest = plan.digest_every.map_or(Time::MAX, |every| fleet.now() + every);
         let debuggers = Debuggers::default();
         let fleet = Some(Box::new(fleet));
-        Runner { fleet, executor, events, pacer, debuggers, plan, next_digest, quit: false, still: 0 }
+        Runner {
+            fleet,
+            executor,
+            events,
+            pacer,
+            debuggers,
+            plan,
+            next_digest,
+            quit: false,
+            still: 0,
+            capture: None,
+        }
     }
 
     /// The fleet.
@@ -228,6 +244,12 @@ impl Runner {
             None => fleet.run_until(target, &*self.executor),
         };
         let seen = watcher.console(&fleet.take_console());
+        if let Some(capture) = &mut self.capture
+            && let Err(e) = capture.take(fleet)
+        {
+            watcher.note(fleet, Note::CaptureFailed(e.to_string()));
+            self.quit = true;
+        }
         self.take_exit(exit, watcher);
         if seen.is_break() {
             return Some(End::Seen);

@@ -1,0 +1,141 @@
+//! What a run shows while it runs, and at its end.
+
+use crate::{
+    args::{Common, Outcome},
+    console::{Lines, Raw},
+    exit::{Code, Failure},
+    summary,
+};
+use fleet::{ConsoleByte, Fleet, FleetView, NodeState};
+use fleet_host::{Capture, End, Note, Pool, Runner, Watcher};
+use std::{
+    io::{self, Write},
+    ops::ControlFlow,
+    sync::Arc,
+    time::Duration,
+};
+
+/// Consoles, in one way or the other.
+pub enum Consoles {
+    /// Byte by byte.
+    Raw(Raw),
+    /// Line by line.
+    Lines(Lines<io::Stdout>),
+}
+
+/// Shows consoles, and digests on `notes`.
+pub struct Show {
+    /// The consoles.
+    pub consoles: Consoles,
+    /// For what is not the guests'.
+    pub notes: Box<dyn Write>,
+    /// Why the run cannot go on.
+    pub failure: Option<String>,
+}
+
+impl Show {
+    /// The text that was waited for was printed.
+    pub fn found(&self) -> bool {
+        match &self.consoles {
+            Consoles::Raw(raw) => raw.found,
+            Consoles::Lines(lines) => lines.found,
+        }
+    }
+}
+
+impl Watcher for Show {
+    fn console(&mut self, bytes: &[ConsoleByte]) -> ControlFlow<()> {
+        match &mut self.consoles {
+            Consoles::Raw(raw) => raw.show(bytes),
+            Consoles::Lines(lines) => match lines.show(bytes) {
+                Ok(()) if !lines.found => ControlFlow::Continue(()),
+                _ => ControlFlow::Break(()),
+            },
+        }
+    }
+    fn note(&mut self, fleet: &Fleet, note: Note) {
+        let several = fleet.nodes().len() > 1;
+        let name = |node: u32| fleet.nodes().nth(node as usize).map_or("?", |n| &n.name);
+        // Nobody may read any more; the console notices that too.
+        let _ = match note {
+            Note::Digest(at, digest) => writeln!(self.notes, "digest at {at}: {digest:032x}"),
+            Note::CaptureFailed(why) => {
+                self.failure = Some(format!("cannot write what is on the air: {why}"));
+                Ok(())
+            }
+            Note::Exited { node, code } if several => {
+                writeln!(self.notes, "{} ended itself with {code} at {}", name(node), fleet.now())
+            }
+            Note::LockedUp { node, .. } if several => {
+                writeln!(self.notes, "{} locked up at {}", name(node), fleet.now())
+            }
+            Note::Exited { .. } | Note::LockedUp { .. } => Ok(()),
+        };
+    }
+}
+
+/// The executor that the command line asks for; `useful` threads at most help.
+pub fn executor(common: &Common, useful: usize) -> Box<dyn fleet::Executor> {
+    let host = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = common.threads.map_or(host.min(useful), usize::from);
+    Box::new(Pool::new(threads))
+}
+
+/// Begins the capture that the command line asks for.
+pub fn capture(outcome: &Outcome, runner: &mut Runner) -> Result<(), Failure> {
+    if let Some(path) = &outcome.pcap {
+        runner.capture = Some(Capture::create(path, runner.fleet())?);
+    }
+    Ok(())
+}
+
+/// Ends the capture and prints the summary; the code says whether the digest is the expected one.
+pub fn finish(
+    runner: &mut Runner,
+    outcome: &Outcome,
+    cpu: Duration,
+    out: &mut dyn Write,
+) -> Result<(Arc<FleetView>, Code), Failure> {
+    if let Some(capture) = runner.capture.take() {
+        capture.finish(runner.fleet())?;
+    }
+    let view = runner.fleet().view();
+    let digest = runner.fleet().digest();
+    for line in summary::ends(&view) {
+        writeln!(out, "{line}")?;
+    }
+    summary::write(out, &view, cpu, digest)?;
+    let code = match outcome.expect_digest {
+        Some(wanted) if wanted != digest => {
+            writeln!(out, "error: the digest is not {wanted:032x}")?;
+            Code::Digest
+        }
+        _ => Code::Ok,
+    };
+    Ok((view, code))
+}
+
+/// How the run went, unless it went well.
+pub fn code(view: &FleetView, end: End, found: bool, searched: bool) -> Option<Code> {
+    let any = |bad: fn(&NodeState) -> bool| view.nodes.iter().any(|n| bad(&n.state));
+    if found {
+        return None;
+    }
+    if any(|s| matches!(s, NodeState::LockedUp { .. })) {
+        return Some(Code::Lockup);
+    }
+    if any(|s| matches!(s, NodeState::Exited { code } if *code != 0)) {
+        return Some(Code::Failed);
+    }
+    if searched {
+        let why = match end {
+            End::TimeUp => "time is up",
+            End::Stopped => "the guest has ended itself",
+            End::Asleep => "the guest sleeps for ever",
+            End::Quit | End::Seen => "the run was ended",
+        };
+        eprintln!("error: --until's text was not printed: {why}");
+        return Some(Code::TimeOut);
+    }
+    None
+}

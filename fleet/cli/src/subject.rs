@@ -1,0 +1,148 @@
+//! What `flotilla run` runs: one machine with an image, or the fleet of a file.
+
+use crate::{args::RunArgs, exit::Failure};
+use fleet::Fleet;
+use fleet_host::{Folder, load};
+use std::path::Path;
+
+/// A fleet and which of its consoles matter.
+pub struct Subject {
+    /// The fleet at time zero.
+    pub fleet: Fleet,
+    /// Which consoles are shown how.
+    pub view: View,
+}
+
+/// How consoles are shown.
+#[derive(Debug, PartialEq, Eq)]
+pub enum View {
+    /// Line by line with time and name: all nodes.
+    Lines,
+    /// Byte by byte: consoles of one node, and the one that takes input.
+    Raw {
+        /// Which node.
+        node: u32,
+        /// Consoles by number.
+        shown: Vec<u16>,
+        /// The one that is typed at.
+        typed: Option<u16>,
+    },
+}
+
+impl View {
+    /// Node and console that take input.
+    pub fn typed(&self) -> Option<(u32, u16)> {
+        match self {
+            View::Raw { node, typed, .. } => typed.map(|c| (*node, c)),
+            View::Lines => None,
+        }
+    }
+}
+
+/// Builds what the command line names.
+pub fn subject(args: &RunArgs) -> Result<Subject, Failure> {
+    if Path::new(&args.image).extension().is_some_and(|e| e == "toml") { file(args) } else { single(args) }
+}
+
+fn single(args: &RunArgs) -> Result<Subject, Failure> {
+    let board = load::board(machine_name(args)?)?;
+    let names: Vec<_> = board.machine.bus.fabric.consoles.iter().map(|c| c.name.clone()).collect();
+    let view = choose(0, &names, board.info.console.as_deref(), args.console.as_deref())?;
+    let firmware = load::firmware(&args.image, args.at)?;
+    let name = board.info.name.clone();
+    let seed = args.common.seed.unwrap_or(1);
+    let node = load::node(0, &name, board, &firmware, seed)?;
+    Ok(Subject { fleet: load::fleet(seed, args.common.slice, vec![node]), view })
+}
+
+fn file(args: &RunArgs) -> Result<Subject, Failure> {
+    if args.machine.is_some() || args.at.is_some() {
+        return Err(Failure::usage(
+            "a fleet file says itself which machines and images: no --machine, no --at",
+        ));
+    }
+    let path = Path::new(&args.image);
+    let (text, folder) = (load::text(path)?, Folder::of(path));
+    let loaded = fleet::config::load(&args.image, &text, args.common.seed, &folder);
+    let (mut fleet, _) = loaded.map_err(|e| Failure::input(e.to_string()))?;
+    fleet.slice = args.common.slice.unwrap_or(u64::MAX);
+    let view = match args.console.as_deref() {
+        None | Some("all") => View::Lines,
+        Some("none") => View::Raw { node: 0, shown: vec![], typed: None },
+        Some(name) => of_node(&fleet, name)?,
+    };
+    Ok(Subject { fleet, view })
+}
+
+/// `NODE` or `NODE.CONSOLE`; a node's name may contain dots itself.
+fn of_node(fleet: &Fleet, name: &str) -> Result<View, Failure> {
+    let (node, console) = match (fleet.find(name), name.rsplit_once('.')) {
+        (Some(node), _) => (Some(node), None),
+        (None, Some((node, console))) => (fleet.find(node), Some(console)),
+        (None, None) => (None, None),
+    };
+    let Some(node) = node else {
+        let names: Vec<_> = fleet.nodes().map(|n| n.name.clone()).take(20).collect();
+        return Err(Failure::input(format!("no node is called `{name}`; there are: {}", names.join(", "))));
+    };
+    let machine = fleet.nodes().nth(node as usize).map(|n| &n.machine);
+    let consoles = machine.iter().flat_map(|m| &m.bus.fabric.consoles);
+    choose(node, &consoles.map(|c| c.name.clone()).collect::<Vec<_>>(), None, console)
+}
+
+fn machine_name(args: &RunArgs) -> Result<&str, Failure> {
+    let usual = || load::usual_machine(&args.image);
+    args.machine.as_deref().or_else(usual).ok_or_else(|| {
+        // A name that is wrong is the image's problem, not the machine's.
+        match load::firmware(&args.image, args.at) {
+            Err(e) => e.into(),
+            Ok(_) => Failure::usage("an image from a file needs --machine NAME (see `flotilla machines`)"),
+        }
+    })
+}
+
+/// Which consoles of `node` to show, and at which to type.
+fn choose(node: u32, names: &[String], usual: Option<&str>, wanted: Option<&str>) -> Result<View, Failure> {
+    let number = |name: &str| names.iter().position(|n| n == name).map(|i| i as u16);
+    let usual = usual.and_then(number).or((!names.is_empty()).then_some(0));
+    let (shown, typed) = match wanted {
+        None => {
+            let semihost = number("semihost").filter(|n| Some(*n) != usual);
+            (usual.into_iter().chain(semihost).collect(), usual)
+        }
+        Some("none") => (vec![], None),
+        Some("all") => ((0..names.len() as u16).collect(), usual),
+        Some(name) => match number(name) {
+            Some(n) => (vec![n], Some(n)),
+            None => {
+                let known = names.join(", ");
+                return Err(Failure::input(format!(
+                    "no console is called `{name}`; there are: {known}, none, all"
+                )));
+            }
+        },
+    };
+    Ok(View::Raw { node, shown, typed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(wanted: Option<&str>) -> Option<(Vec<u16>, Option<u16>)> {
+        let names = ["uart0", "uart1", "semihost"].map(String::from);
+        match choose(3, &names, Some("uart1"), wanted).ok()? {
+            View::Raw { node: 3, shown, typed } => Some((shown, typed)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn consoles_by_name() {
+        assert_eq!(chosen(None), Some((vec![1, 2], Some(1))));
+        assert_eq!(chosen(Some("uart0")), Some((vec![0], Some(0))));
+        assert_eq!(chosen(Some("none")), Some((vec![], None)));
+        assert_eq!(chosen(Some("all")), Some((vec![0, 1, 2], Some(1))));
+        assert_eq!(chosen(Some("uart9")), None);
+    }
+}
