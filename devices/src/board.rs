@@ -513,6 +513,11 @@ impl<'s> Builder<'s> {
 
     fn read_cpus(&self) -> Vec<(CpuSpec, Tab<'s>)> {
         let mut all = vec![];
+        if let Some(board) = self.roots.last()
+            && !self.roots.iter().any(|r| r.has("cpu"))
+        {
+            board.report_here("a board has at least one [cpu.NAME]", None);
+        }
         for root in &self.roots {
             for (_, tab) in root.named("cpu") {
                 let Some(core) = tab.need_str("core") else { continue };

@@ -6,6 +6,7 @@ use super::{
     decode::{self, DecodeConfig},
     fault::Fault,
     mpu::{Kind, default_xn},
+    nvic::exc::HARD_FAULT,
     scs::{Outcome, PpbAccess, is_ppb},
     special::SEMIHOST_BKPT,
     state::PC,
@@ -318,7 +319,7 @@ impl Guest for Core {
             } else if self.sys.st.thumb {
                 break;
             } else {
-                self.sys.raise(Fault::InvalidState);
+                self.raise(bus, Fault::InvalidState);
             }
         }
         self.refresh_view(bus);
@@ -403,8 +404,17 @@ impl Guest for Core {
         if self.sys.div_traps() { Err(Fault::DivByZero) } else { Ok(()) }
     }
 
-    fn raise(&mut self, _: &mut Bus, fault: Fault) {
+    fn raise(&mut self, bus: &mut Bus, fault: Fault) {
         self.sys.raise(fault);
+        // A fault that has a handler of its own may be wanted; one that has none is a mistake.
+        let became = match (self.sys.st.lockup, self.sys.nvic.is_pending(HARD_FAULT)) {
+            (true, _) => "lockup",
+            (false, true) => "HardFault",
+            (false, false) => return,
+        };
+        bus.fabric.pc = Some(u64::from(self.pc()));
+        let what = format!("{fault}: {became}");
+        bus.fabric.mistake(DevId::cpu(self.index), Mistake::Misuse(what.into()));
     }
 
     fn decoder_id(&self) -> u64 {

@@ -56,6 +56,30 @@ pub enum Fault {
     Svc,
 }
 
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Fault::Undefined => "undefined instruction",
+            Fault::InvalidState => "execution without the Thumb bit or with a bad ITSTATE",
+            Fault::InvalidPc => "exception return that is not valid",
+            Fault::NoCoprocessor => "coprocessor that is absent or off",
+            Fault::Unaligned => "unaligned access",
+            Fault::DivByZero => "division by zero",
+            Fault::Bus { .. } => "access that nothing answers",
+            Fault::BusFetch => "instruction fetch that nothing answers",
+            Fault::Mpu { .. } => "access that the MPU forbids",
+            Fault::MpuFetch => "instruction fetch from where nothing may be executed",
+            Fault::StackBus | Fault::LazyBus => "stacking that nothing answers",
+            Fault::StackMpu | Fault::LazyMpu => "stacking that the MPU forbids",
+            Fault::UnstackBus => "unstacking that nothing answers",
+            Fault::UnstackMpu => "unstacking that the MPU forbids",
+            Fault::VectorTable => "vector that cannot be read",
+            Fault::Breakpoint => "breakpoint without a debugger",
+            Fault::Svc => "SVC at a priority that forbids it",
+        })
+    }
+}
+
 impl Fault {
     /// The exception it is before any escalation, and its bits in CFSR.
     fn kind(self) -> (u16, u32) {
