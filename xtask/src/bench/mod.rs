@@ -85,9 +85,9 @@ pub fn run(json: Option<&Path>, filter: Option<&str>) -> Result<()> {
                 bad.extend((!row.pass).then_some(case.name));
                 done.push(row);
             }
-            Ok(Outcome::Skipped(why)) => println!("{:24} skipped: {why}", case.name),
+            Ok(Outcome::Skipped(why)) => println!("{:26} skipped: {why}", case.name),
             Err(error) => {
-                println!("{:24} error: {error}", case.name);
+                println!("{:26} error: {error}", case.name);
                 bad.push(case.name);
             }
         }
@@ -99,13 +99,13 @@ pub fn run(json: Option<&Path>, filter: Option<&str>) -> Result<()> {
 }
 
 fn heading() -> String {
-    format!("{:24} {:>10} {:>10} {:>8} {:>6}  pass  unit", "name", "ours", "theirs", "ratio", "min")
+    format!("{:26} {:>10} {:>10} {:>8} {:>6}  pass  unit", "name", "ours", "theirs", "ratio", "min")
 }
 
 fn line(row: &Row) -> String {
     let pass = if row.pass { "yes" } else { "NO" };
     format!(
-        "{:24} {:>10.3} {:>10.3} {:>8.3} {:>6.2}  {pass:4}  {}",
+        "{:26} {:>10.3} {:>10.3} {:>8.3} {:>6.2}  {pass:4}  {}",
         row.name, row.ours, row.theirs, row.ratio, row.min, row.unit
     )
 }

@@ -13,7 +13,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("emu-loader", &["emu-core"]),
     ("emu-debug", &["emu-core", "emu-loader"]),
     ("emu-testkit", &["emu-core"]),
-    ("emu-unicorn", &["emu-core", "emu-engine", "emu-arm", "emu-riscv"]),
+    ("emu-unicorn", &["emu-core", "emu-engine", "emu-arm", "emu-riscv", "emu-loader"]),
     ("devices", &["emu-core", "emu-engine", "emu-arm", "emu-riscv"]),
     // For its time and link types only.
     ("netsim", &["emu-core"]),
