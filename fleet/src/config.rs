@@ -7,7 +7,11 @@ use devices::{
 };
 use emu_core::{Machine, Time};
 use netsim::{Edge, Propagation, RadioConfig};
-use std::{collections::BTreeMap, ops::Range, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::{Range, RangeInclusive},
+    sync::Arc,
+};
 
 /// What the edge lends: the bytes of images by catalogue name or path, the text of board files by path.
 pub trait Files {
@@ -74,8 +78,9 @@ impl Plan {
         if found.is_empty() {
             let groups = self.nodes.iter().filter_map(|n| n.group.as_ref()).map(|g| format!("{g}.*"));
             let names: Vec<_> = self.nodes.iter().map(|n| n.name.clone()).chain(groups).collect();
-            let help = nearest(name, names.iter().map(|n| &n[..])).unwrap_or_default();
-            return Err(format!("no node or group is called `{name}` {help}").trim_end().to_string());
+            let help =
+                nearest(name, names.iter().map(|n| &n[..])).map(|h| format!("; {h}")).unwrap_or_default();
+            return Err(format!("no node or group is called `{name}`{help}"));
         }
         Ok(found)
     }
@@ -88,59 +93,83 @@ pub fn read_plan(root: &Tab) -> Plan {
         plan.radio = read_radio(&radio);
     }
     for (name, tab) in root.named("node") {
-        let position = tab.floats("position").map_or([0.0; 3], |p| point(&tab, "position", &p));
-        plan.nodes.extend(read_node(&tab, name.to_string(), None, position));
+        let position = point(&tab, "position").unwrap_or_default();
+        plan.nodes.push(read_node(&tab, name.to_string(), None, position));
         tab.done();
     }
+    let mut names: BTreeSet<_> = plan.nodes.iter().map(|n| n.name.clone()).collect();
     for (name, tab) in root.named("group") {
+        let first = plan.nodes.len();
         read_group(&mut plan, name, &tab);
+        if let Some(n) = plan.nodes[first..].iter().find(|n| !names.insert(n.name.clone())) {
+            tab.report_here(format!("two nodes are called `{}`", n.name), None);
+        }
         tab.done();
     }
     if plan.nodes.is_empty() {
         root.report_here("a fleet has at least one [node.NAME] or [group.NAME]", None);
     }
-    let links = root.list("link");
-    if !links.is_empty() {
-        plan.radio.propagation = Propagation::Links(read_links(&plan, &links));
-    }
+    read_links(&mut plan, root);
     plan
 }
 
-fn point(tab: &Tab, key: &str, p: &[f64]) -> [f64; 3] {
-    match *p {
-        [x, y] => [x, y, 0.0],
-        [x, y, z] => [x, y, z],
+/// Coordinates farther out than this many metres are mistakes.
+const FARTHEST: f64 = 1e9;
+
+/// A position in metres; two coordinates lie on the ground.
+pub(crate) fn point(tab: &Tab, key: &'static str) -> Option<[f64; 3]> {
+    let p = tab.floats(key)?;
+    if !p.iter().all(|x| x.abs() <= FARTHEST) {
+        tab.report(key, format!("`{key}` lies beyond {FARTHEST} m"), None);
+        return None;
+    }
+    match p[..] {
+        [x, y] => Some([x, y, 0.0]),
+        [x, y, z] => Some([x, y, z]),
         _ => {
             tab.report(key, format!("`{key}` has two or three coordinates in metres"), None);
-            [0.0; 3]
+            None
         }
     }
 }
 
-fn read_node(tab: &Tab, name: String, group: Option<String>, position: [f64; 3]) -> Option<NodePlan> {
-    let (machine, image, at) = (tab.need_str("machine"), tab.need_str("image"), tab.uint("at"));
-    Some(NodePlan {
+/// A node without machine or image is kept, so that steps and links find its name; [`build`] leaves it out.
+fn read_node(tab: &Tab, name: String, group: Option<String>, position: [f64; 3]) -> NodePlan {
+    let text = |key| {
+        let value = tab.need_str(key);
+        if value == Some("") {
+            tab.report(key, format!("`{key}` is empty"), None);
+        }
+        value.unwrap_or_default().to_string()
+    };
+    NodePlan {
         name,
         group,
-        machine: machine?.into(),
-        image: image?.into(),
-        at,
+        machine: text("machine"),
+        image: text("image"),
+        at: tab.uint("at"),
         position,
         machine_span: tab.value_span("machine"),
         image_span: tab.value_span("image"),
-    })
+    }
 }
 
 /// `count` nodes `NAME.0`, `NAME.1`, ... on a grid of `columns` with `spacing` metres from `origin`.
 fn read_group(plan: &mut Plan, name: &str, tab: &Tab) {
     let count = tab.need_uint("count").unwrap_or(0);
-    if count == 0 || count > 1_000_000 {
-        return tab.report("count", "a group has 1 to 1000000 nodes", None);
+    if tab.has("count") && !(1..=1_000_000).contains(&count) {
+        tab.report("count", "a group has 1 to 1000000 nodes", None);
     }
-    let columns = tab.uint("columns").filter(|c| *c > 0).unwrap_or(count);
-    let spacing = tab.float("spacing").unwrap_or(1.0);
-    let origin = tab.floats("origin").map_or([0.0; 3], |p| point(tab, "origin", &p));
-    let Some(first) = read_node(tab, String::new(), Some(name.into()), origin) else { return };
+    // At least one, so that steps find the group whatever else is wrong with it.
+    let count = count.clamp(1, 1_000_000);
+    let columns = tab.uint("columns").unwrap_or(count);
+    if columns == 0 {
+        tab.report("columns", "a row has at least one node", None);
+    }
+    let columns = columns.max(1);
+    let spacing = number(tab, "spacing", 1.0, METRES);
+    let origin = point(tab, "origin").unwrap_or_default();
+    let first = read_node(tab, String::new(), Some(name.into()), origin);
     for i in 0..count {
         let (x, y) = ((i % columns) as f64 * spacing, (i / columns) as f64 * spacing);
         let position = [origin[0] + x, origin[1] + y, origin[2]];
@@ -148,53 +177,69 @@ fn read_group(plan: &mut Plan, name: &str, tab: &Tab) {
     }
 }
 
+const PROBABILITY: RangeInclusive<f64> = 0.0..=1.0;
+const METRES: RangeInclusive<f64> = 0.0..=1e7;
+const DECIBELS: RangeInclusive<f64> = -200.0..=1000.0;
+
+/// A number that must lie in `range`.
+fn number(tab: &Tab, key: &'static str, usual: f64, range: RangeInclusive<f64>) -> f64 {
+    let value = tab.float(key).unwrap_or(usual);
+    if range.contains(&value) {
+        return value;
+    }
+    tab.report(key, format!("`{key}` lies between {} and {}", range.start(), range.end()), None);
+    usual
+}
+
 fn read_radio(tab: &Tab) -> RadioConfig {
     let mut radio = RadioConfig::default();
-    let number = |key, usual| tab.float(key).unwrap_or(usual);
+    let number = |key, usual, range| number(tab, key, usual, range);
     match tab.str("model").unwrap_or("log-distance") {
         "log-distance" => {
             radio.propagation = Propagation::LogDistance {
-                exponent: number("exponent", 3.0),
-                reference_loss_db: number("reference_loss_db", 40.0),
+                exponent: number("exponent", 3.0, 0.1..=20.0),
+                reference_loss_db: number("reference_loss_db", 40.0, DECIBELS),
             };
         }
         "udgm" => {
-            let tx_range = number("tx_range", 50.0);
+            let tx_range = number("tx_range", 50.0, METRES);
+            let interference_range = tab.float("interference_range").unwrap_or(2.0 * tx_range);
+            if !(tx_range..=2e7).contains(&interference_range) {
+                tab.report("interference_range", "`interference_range` is at least `tx_range`", None);
+            }
             radio.propagation = Propagation::UnitDisk {
                 tx_range,
-                interference_range: number("interference_range", 2.0 * tx_range),
-                success_ratio_tx: number("success_ratio_tx", 1.0),
-                success_ratio_rx: number("success_ratio_rx", 1.0),
+                interference_range,
+                success_ratio_tx: number("success_ratio_tx", 1.0, PROBABILITY),
+                success_ratio_rx: number("success_ratio_rx", 1.0, PROBABILITY),
             };
         }
-        "dgrm" => {} // the edges follow as [[link]]
+        "dgrm" => radio.propagation = Propagation::Links(BTreeMap::new()), // the edges follow as [[link]]
         other => {
             let help = nearest(other, ["log-distance", "udgm", "dgrm"]);
             tab.report("model", format!("no propagation model is called `{other}`"), help);
         }
     }
-    radio.loss = number("loss", 0.0);
-    radio.capture_db = number("capture_db", radio.capture_db);
-    radio.noise_floor_dbm = number("noise_floor_dbm", radio.noise_floor_dbm);
-    if !(0.0..=1.0).contains(&radio.loss) {
-        tab.report("loss", "a probability lies between 0 and 1", None);
-    }
+    radio.loss = number("loss", 0.0, PROBABILITY);
+    radio.capture_db = number("capture_db", radio.capture_db, 0.0..=200.0);
+    radio.noise_floor_dbm = number("noise_floor_dbm", radio.noise_floor_dbm, DECIBELS);
     tab.done();
     radio
 }
 
 /// Edges of the `dgrm` model: `from`, `to`, `loss_db`, `success_ratio`.
-fn read_links(plan: &Plan, links: &[Tab]) -> BTreeMap<(u32, u32), Edge> {
+fn read_links(plan: &mut Plan, root: &Tab) {
+    let links = root.list("link");
     let mut edges = BTreeMap::new();
-    for tab in links {
+    for tab in &links {
         let end = |key| {
             let name = tab.need_str(key)?;
             plan.select(name).map_err(|e| tab.report(key, e, None)).ok()
         };
         let (from, to) = (end("from"), end("to"));
         let edge = Edge {
-            loss_db: tab.float("loss_db").unwrap_or(60.0),
-            success_ratio: tab.float("success_ratio").unwrap_or(1.0),
+            loss_db: number(tab, "loss_db", 60.0, DECIBELS),
+            success_ratio: number(tab, "success_ratio", 1.0, PROBABILITY),
         };
         tab.done();
         for a in from.iter().flatten() {
@@ -203,7 +248,11 @@ fn read_links(plan: &Plan, links: &[Tab]) -> BTreeMap<(u32, u32), Edge> {
             }
         }
     }
-    edges
+    match (&mut plan.radio.propagation, links.first()) {
+        (Propagation::Links(all), _) => *all = edges,
+        (_, Some(link)) => link.report_here("links need `model = \"dgrm\"` in [radio]", None),
+        _ => {}
+    }
 }
 
 /// What runs on what: nodes that share it are forks of one machine.
@@ -217,7 +266,7 @@ pub fn build(
     source: Option<&Source>,
 ) -> Result<Fleet, Diagnostics> {
     let mut fleet = Fleet::new(seed, plan.radio.clone());
-    let mut templates: BTreeMap<(String, String, Option<u64>), Option<Template>> = BTreeMap::new();
+    let mut templates: BTreeMap<(&str, &str, Option<u64>), Option<Template>> = BTreeMap::new();
     let mut found = Diagnostics::default();
     let mut report = |span: &Option<Range<usize>>, e: Diagnostics| match (source, span) {
         (Some(s), Some(span)) => {
@@ -230,13 +279,17 @@ pub fn build(
         _ => found.0.extend(e.0),
     };
     for (i, n) in plan.nodes.iter().enumerate() {
-        let key = (n.machine.clone(), n.image.clone(), n.at);
-        let template = templates.entry(key).or_insert_with(|| match template(n, files) {
-            Ok(t) => Some(t),
-            Err((machine, e)) => {
-                report(if machine { &n.machine_span } else { &n.image_span }, e);
-                None
-            }
+        if n.machine.is_empty() || n.image.is_empty() {
+            continue; // reported when it was read
+        }
+        let template = templates.entry((&n.machine, &n.image, n.at)).or_insert_with(|| {
+            let all = template(n, files);
+            all.map_err(|all| {
+                all.into_iter().for_each(|(machine, e)| {
+                    report(if machine { &n.machine_span } else { &n.image_span }, e);
+                })
+            })
+            .ok()
         });
         let Some((machine, _, firmware)) = template else { continue };
         let mut node = Node::new(i as u32, &n.name, machine.fork(), Arc::clone(firmware), seed);
@@ -254,21 +307,27 @@ fn one(file: &str, message: String) -> Diagnostics {
     Diagnostics(vec![d])
 }
 
-/// A machine with its image, not powered on. The error says whether the machine (or the image) is at fault.
-fn template(n: &NodePlan, files: &dyn Files) -> Result<Template, (bool, Diagnostics)> {
+/// A machine with its image, not powered on. Each error says whether the machine (or the image) is at fault.
+fn template(n: &NodePlan, files: &dyn Files) -> Result<Template, Vec<(bool, Diagnostics)>> {
     let board = if n.machine.ends_with(".toml") {
-        let text = files.board(&n.machine).map_err(|e| (true, one("--machine", e)))?;
-        machines::build_text(&n.machine, &n.machine, &text)
+        let text = files.board(&n.machine).map_err(|e| one("--machine", e));
+        text.and_then(|text| machines::build_text(&n.machine, &n.machine, &text))
     } else {
         machines::build(&n.machine)
     };
-    let board = board.map_err(|e| (true, e))?;
-    let bytes = files.image(&n.image).map_err(|e| (false, one("image", e)))?;
-    let firmware =
-        Firmware::parse(&n.image, &bytes, n.at).map_err(|e| (false, one("image", e.to_string())))?;
-    let mut machine = board.machine;
-    firmware.load_into(&mut machine).map_err(|e| (false, one("image", e.to_string())))?;
-    Ok((machine, board.info, firmware))
+    let firmware = files
+        .image(&n.image)
+        .and_then(|bytes| Firmware::parse(&n.image, &bytes, n.at).map_err(|e| e.to_string()));
+    let (mut board, firmware) = match (board, firmware) {
+        (Ok(b), Ok(f)) => (b, f),
+        (b, f) => {
+            let machine = b.err().map(|e| (true, e));
+            let image = f.err().map(|e| (false, one("image", e)));
+            return Err(machine.into_iter().chain(image).collect());
+        }
+    };
+    firmware.load_into(&mut board.machine).map_err(|e| vec![(false, one("image", e.to_string()))])?;
+    Ok((board.machine, board.info, firmware))
 }
 
 /// Reads and builds a fleet file.
@@ -289,9 +348,15 @@ pub fn load(
     Ok((fleet, plan))
 }
 
+/// A hundred years in nanoseconds: sums of a few such times stay far below [`Time::MAX`].
+const LONGEST: f64 = 3.2e18;
+
 /// Parses `250ms`, `5s`, `10us`, `2min`, `100ns`; a bare number is seconds.
 pub fn duration(text: &str) -> Result<Time, String> {
     let text = text.trim();
+    if !text.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err(format!("`{text}` is no duration, such as 5s or 250ms"));
+    }
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let scale = match unit.trim() {
@@ -304,7 +369,183 @@ pub fn duration(text: &str) -> Result<Time, String> {
         other => return Err(format!("`{other}` is no unit of time: ns, us, ms, s, min, h")),
     };
     match number.parse::<f64>() {
-        Ok(n) if n * scale < 9e18 => Ok(Time((n * scale).round() as u64)),
+        Ok(n) if n * scale <= LONGEST => Ok(Time((n * scale).round() as u64)),
+        Ok(_) => Err(format!("`{text}` is longer than 100 years")),
         _ => Err(format!("`{text}` is no duration, such as 5s or 250ms")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    struct Shelf;
+    impl Files for Shelf {
+        fn image(&self, name: &str) -> Result<Vec<u8>, String> {
+            match name {
+                "raw" => Ok(vec![0; 64]),
+                _ => Err(format!("there is no image `{name}`")),
+            }
+        }
+        fn board(&self, path: &str) -> Result<String, String> {
+            match path {
+                "bad.toml" => Ok("descripton = \"a board\"\n".into()),
+                _ => Err(format!("cannot read {path}")),
+            }
+        }
+    }
+
+    fn check(text: &str, expect: Expect) {
+        let shown = match load("f.toml", text, None, &Shelf) {
+            Ok((fleet, plan)) => {
+                let nodes = fleet.nodes().zip(&plan.nodes);
+                nodes.map(|(n, p)| format!("{} {:?} {}\n", n.name, n.position, p.machine)).collect()
+            }
+            Err(e) => e.to_string(),
+        };
+        expect.assert_eq(&shown);
+    }
+
+    const BIT: &str = "machine = \"microbit\"\nimage = \"raw\"\nat = 0\n";
+
+    #[test]
+    fn groups_stand_on_a_grid() {
+        let text = format!(
+            "[node.base]\n{BIT}position = [1, 2, 3]\n[group.g]\ncount = 3\ncolumns = 2\nspacing = 2.5\norigin = [10, 0]\n{BIT}"
+        );
+        check(
+            &text,
+            expect![[r#"
+                base [1.0, 2.0, 3.0] microbit
+                g.0 [10.0, 0.0, 0.0] microbit
+                g.1 [12.5, 0.0, 0.0] microbit
+                g.2 [10.0, 2.5, 0.0] microbit
+            "#]],
+        );
+    }
+
+    #[test]
+    fn everything_wrong_is_reported_together() {
+        let text = r#"sede = 3
+[radio]
+model = "log-distnce"
+loss = 1.5
+[node.a]
+machine = "microbt"
+image = "no-image"
+postion = [0, 0]
+[node.b]
+image = "raw"
+position = [1]
+[group.c]
+count = 0
+columns = 0
+spacing = nan
+machine = "bad.toml"
+image = ""
+[[link]]
+from = "aa"
+to = "b"
+"#;
+        check(
+            text,
+            expect![[r#"
+            f.toml:1:1: unknown key `sede`
+                did you mean `seed`?
+            f.toml:3:9: no propagation model is called `log-distnce`
+                did you mean `log-distance`?
+            f.toml:4:8: `loss` lies between 0 and 1
+            f.toml:6:11: no machine is called `microbt`; did you mean `microbit`? known: microbit, mps2-an385, mps2-an386, mps2-an500
+            f.toml:7:9: there is no image `no-image`
+            f.toml:8:1: unknown key `postion`
+                did you mean `position`?
+            f.toml:9:1: `machine` is missing
+            f.toml:11:12: `position` has two or three coordinates in metres
+            f.toml:13:9: a group has 1 to 1000000 nodes
+            f.toml:14:11: a row has at least one node
+            f.toml:15:11: `spacing` lies between 0 and 10000000
+            f.toml:17:9: `image` is empty
+            f.toml:18:1: links need `model = "dgrm"` in [radio]
+            f.toml:19:8: no node or group is called `aa` did you mean `a`?"#]],
+        );
+    }
+
+    #[test]
+    fn images_are_checked_against_their_machine() {
+        check(
+            &format!("[node.a]\n{BIT}").replace("at = 0", "at = 0x70000000"),
+            expect![
+                "f.toml:3:9: raw: microbit has no memory at 0x70000000, where the image puts 64 bytes (memory: flash 0x0+0x40000, uicr 0x10001000+0x100, ram 0x20000000+0x4000)"
+            ],
+        );
+        check(
+            &format!("[node.a]\n{BIT}").replace("at = 0", ""),
+            expect!["f.toml:3:9: raw: neither ELF nor Intel HEX: a raw binary needs a load address"],
+        );
+        check(
+            "[node.a]\nmachine = \"gone.toml\"\nimage = \"raw\"\nat = 0\n",
+            expect!["f.toml:2:11: cannot read gone.toml"],
+        );
+    }
+
+    #[test]
+    fn two_nodes_of_one_name_are_a_mistake() {
+        check(
+            &format!("[node.\"g.1\"]\n{BIT}[group.g]\ncount = 2\n{BIT}"),
+            expect!["f.toml:5:1: two nodes are called `g.1`"],
+        );
+    }
+
+    #[test]
+    fn an_empty_fleet_is_a_mistake() {
+        check("seed = 1", expect!["f.toml:1:1: a fleet has at least one [node.NAME] or [group.NAME]"]);
+        check("node = 1", expect!["f.toml:1:8: `node` must be a table, not integer"]);
+        check("[node]", expect![[""]]);
+    }
+
+    #[test]
+    fn links_make_the_radio_graph() {
+        let text = format!(
+            "[radio]\nmodel = \"dgrm\"\n[group.g]\ncount = 3\n{BIT}[[link]]\nfrom = \"g.0\"\nto = \"g.*\"\nloss_db = 50\n"
+        );
+        let (_, plan) = load("f.toml", &text, None, &Shelf).unwrap();
+        let Propagation::Links(edges) = plan.radio.propagation else { panic!("no links") };
+        let pairs: Vec<_> = edges.keys().copied().collect();
+        assert_eq!(pairs, [(0, 0), (0, 1), (0, 2)]);
+        let none = text.split("[[link]]").next().unwrap();
+        let (_, plan) = load("f.toml", none, None, &Shelf).unwrap();
+        assert_eq!(plan.radio.propagation, Propagation::Links(BTreeMap::new()));
+    }
+
+    #[test]
+    fn radio_numbers_have_ranges() {
+        let text = format!(
+            "[radio]\nmodel = \"udgm\"\ntx_range = 10\ninterference_range = 5\nsuccess_ratio_rx = -1\ncapture_db = inf\n[node.a]\n{BIT}"
+        );
+        check(
+            &text,
+            expect![[r#"
+            f.toml:4:22: `interference_range` is at least `tx_range`
+            f.toml:5:20: `success_ratio_rx` lies between 0 and 1
+            f.toml:6:14: `capture_db` lies between 0 and 200"#]],
+        );
+    }
+
+    #[test]
+    fn durations_have_units() {
+        let good = [
+            ("5s", 5_000_000_000),
+            ("250ms", 250_000_000),
+            ("1.5us", 1500),
+            ("2 min", 120_000_000_000),
+            ("7", 7_000_000_000),
+        ];
+        for (text, ns) in good {
+            assert_eq!(duration(text), Ok(Time(ns)), "{text}");
+        }
+        for bad in ["", "s", "-1s", "1.2.3s", "5 parsecs", "1e9s", "900000h", ".5s", "é"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -120,6 +120,8 @@ struct SavedFleet {
     journal: Vec<Command>,
     frames: u64,
     radio: RadioMedium,
+    stopped: BTreeSet<u32>,
+    fresh: Vec<ConsoleByte>,
     nodes: Vec<Vec<u8>>,
 }
 
@@ -376,7 +378,8 @@ impl Fleet {
     /// All nodes are at the barrier: the media decide, and what they decide is delivered.
     fn close_epoch(&mut self, barrier: Time) {
         self.decide(barrier);
-        debug_assert!(self.acts.is_empty(), "act behind the barrier");
+        // What a delivery brought about at the barrier itself is the next epoch's.
+        debug_assert!(self.acts.iter().all(|a| a.at == barrier), "act behind the barrier");
         self.now = barrier;
         self.fresh.sort_by_key(|b| (b.at, b.node));
         self.console.append(&mut self.fresh);
@@ -482,7 +485,7 @@ impl Fleet {
         copy
     }
 
-    /// The whole state as bytes.
+    /// The whole state as bytes, but for console bytes that [`Fleet::take_console`] would give now.
     pub fn save(&mut self) -> Vec<u8> {
         save::to_bytes(&SavedFleet {
             version: VERSION,
@@ -495,6 +498,8 @@ impl Fleet {
             journal: self.journal.clone(),
             frames: self.frames,
             radio: self.radio.clone(),
+            stopped: self.stopped.clone(),
+            fresh: self.fresh.clone(),
             nodes: self.nodes().map(Node::save).collect(),
         })
     }
@@ -516,11 +521,13 @@ impl Fleet {
         (self.now, self.seed, self.open_epoch, self.acts) = (s.now, s.seed, s.open_epoch, s.acts);
         (self.pending, self.arrivals, self.journal) = (s.pending, s.arrivals, s.journal);
         (self.frames, self.radio) = (s.frames, s.radio);
-        self.stopped.clear();
-        self.fresh.clear();
+        (self.stopped, self.fresh) = (s.stopped, s.fresh);
+        self.stopped.retain(|i| (*i as usize) < self.nodes.len());
         self.console.clear();
         for i in 0..self.nodes.len() {
             self.refresh(i);
+            let untold = self.stopped.contains(&(i as u32));
+            self.at(i).stop_again(untold);
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// A byte that a console printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ConsoleByte {
     /// When its stop bit ended.
     pub at: Time,
@@ -93,7 +93,7 @@ impl Node {
         }
     }
 
-    /// Runs to `end`, unless the node stands still. A stop is left in `stop`.
+    /// Runs to `end`; time alone passes if the guest has ended or locked up. A stop is left in `stop`.
     pub fn run_until(&mut self, end: Time) {
         if self.stop.is_some() {
             return;
@@ -118,6 +118,16 @@ impl Node {
                     return;
                 }
             }
+        }
+        if self.state != NodeState::Running {
+            self.machine.stand_until(end);
+        }
+    }
+
+    /// After a load: what was not told before the save will be told.
+    pub(crate) fn stop_again(&mut self, untold: bool) {
+        if let (NodeState::LockedUp { pc }, true) = (self.state, untold) {
+            self.stop = Some(Exit::Lockup(0, pc));
         }
     }
 

@@ -3,6 +3,7 @@
 //! Steps see and touch the fleet at whole milliseconds of virtual time only ([`TICK`]), so that a run does not depend
 //! on how the host slices it.
 
+mod check;
 mod read;
 mod run;
 #[cfg(test)]

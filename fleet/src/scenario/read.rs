@@ -1,7 +1,7 @@
 //! Reads a scenario file.
 
-use super::{Action, Pattern, Place, Scenario, Step};
-use crate::config::{self, Files, Plan, duration, read_plan};
+use super::{Action, Pattern, Place, Scenario, Step, check};
+use crate::config::{self, Files, Plan, duration, point, read_plan};
 use devices::source::{Diagnostics, Source, Tab};
 use emu_core::{Time, device::ResetKind};
 
@@ -14,43 +14,49 @@ pub fn load(name: &str, text: &str, seed: Option<u64>, files: &dyn Files) -> Res
     let root = source.root();
     root.str("description");
     let timeout = time(&root, "timeout").unwrap_or(600_000_000_000);
+    let own_seed = root.uint("seed");
     // The population stands in a file of its own, or here.
-    let other = match root.str("fleet") {
-        None => None,
+    let (other, mut plan) = match root.str("fleet") {
+        None => (None, read_plan(&root)),
         Some(path) => match files.board(path) {
-            Ok(text) => Some(Source::parse(path, &text)?),
+            Ok(text) => {
+                let other = Source::parse(path, &text)?;
+                let plan = read_fleet(&other);
+                (Some(other), plan)
+            }
             Err(e) => {
                 root.report("fleet", e, None);
-                None
+                (None, Plan::default())
             }
         },
     };
-    let mut plan = match &other {
-        Some(other) => {
-            let top = other.root();
-            top.str("description");
-            let plan = read_plan(&top);
-            top.done();
-            plan
-        }
-        None => read_plan(&root),
-    };
-    plan.seed = seed.or_else(|| root.uint("seed")).unwrap_or(plan.seed);
-    let steps = root.list("step").iter().filter_map(|tab| read_step(tab, &plan)).collect();
+    plan.seed = seed.or(own_seed).unwrap_or(plan.seed);
+    let steps: Vec<_> = root.list("step").into_iter().map(|tab| (read_step(&tab, &plan), tab)).collect();
     root.done();
-    let fleet = config::build(&plan, plan.seed, files, other.as_ref().or(Some(&source)));
-    let mut found = match fleet {
+    let mut found = Diagnostics::default();
+    match config::build(&plan, plan.seed, files, other.as_ref().or(Some(&source))) {
         Ok(fleet) => {
-            let rest = source.take_diagnostics();
-            if rest.is_empty() {
+            for (step, tab) in &steps {
+                step.iter().for_each(|step| check::step(step, tab, &fleet));
+            }
+            found.0.extend(source.take_diagnostics());
+            if found.0.is_empty() {
+                let steps = steps.into_iter().filter_map(|s| s.0).collect();
                 return Ok(Scenario { name: name.into(), fleet, plan, steps, timeout: Time(timeout) });
             }
-            Diagnostics(rest)
         }
-        Err(found) => found,
-    };
+        Err(e) => found.0.extend(e.0),
+    }
     found.0.extend(source.take_diagnostics());
     Err(found)
+}
+
+fn read_fleet(source: &Source) -> Plan {
+    let top = source.root();
+    top.str("description");
+    let plan = read_plan(&top);
+    top.done();
+    plan
 }
 
 fn time(tab: &Tab, key: &'static str) -> Option<u64> {
@@ -81,19 +87,25 @@ const KINDS: [&str; 12] = [
 
 fn read_step(tab: &Tab, plan: &Plan) -> Option<Step> {
     let nodes = match tab.str("node") {
+        // Without any node something is wrong with the fleet, and that is reported already.
+        Some(_) if plan.nodes.is_empty() => vec![],
         Some(name) => plan.select(name).map_err(|e| tab.report("node", e, None)).unwrap_or_default(),
         None => (0..plan.nodes.len() as u32).collect(),
     };
     let kinds: Vec<_> = KINDS.into_iter().filter(|k| tab.has(k)).collect();
     let action = match kinds[..] {
-        [_] => action(tab, plan, &nodes),
+        [_] => action(tab),
         [] => {
             tab.report_here(format!("a step has one of: {}", KINDS.join(", ")), None);
+            // Asked for in vain, so that a kind that is misspelt gets the right name.
+            for kind in KINDS {
+                let _ = tab.str(kind);
+            }
             None
         }
         [_, second, ..] => {
             tab.report(second, "a step does one thing; make this one a step of its own", None);
-            None
+            return None;
         }
     };
     tab.done();
@@ -101,7 +113,7 @@ fn read_step(tab: &Tab, plan: &Plan) -> Option<Step> {
     Some(Step { line, nodes, action: action? })
 }
 
-fn action(tab: &Tab, plan: &Plan, nodes: &[u32]) -> Option<Action> {
+fn action(tab: &Tab) -> Option<Action> {
     let within = || time(tab, "within").unwrap_or(WITHIN);
     if let Some(text) = tab.str("send") {
         return Some(Action::Send(text.into()));
@@ -122,46 +134,59 @@ fn action(tab: &Tab, plan: &Plan, nodes: &[u32]) -> Option<Action> {
         return time(tab, "wait").map(Action::Wait);
     }
     if let Some(input) = tab.str("input") {
+        tab.need("value");
+        let value = tab.int("value");
         let Some((device, name)) = input.rsplit_once('.') else {
             tab.report("input", "an input is DEVICE.NAME, such as button-a.pressed", None);
             return None;
         };
-        tab.need("value");
-        return Some(Action::Input(device.into(), name.into(), tab.int("value")?));
+        return Some(Action::Input(device.into(), name.into(), value?));
     }
     if let Some(kind) = tab.str("reset") {
         return reset(tab, kind);
     }
     if let Some(place) = tab.str("memory") {
-        let size = tab.uint("size").unwrap_or(4);
-        if !matches!(size, 1 | 2 | 4 | 8) {
-            tab.report("size", "a value has 1, 2, 4 or 8 bytes", None);
-        }
-        tab.need("equals");
-        let value = tab.int("equals")? as u64;
-        return Some(Action::Memory(memory_place(place), size as u8, value, within()));
+        return memory(tab, place, within());
     }
     if let Some(device) = tab.str("display") {
-        tab.need("shows");
-        let rows = tab.strings("shows")?.into_iter().map(String::from).collect();
-        return Some(Action::Display(device.into(), rows, within()));
+        let shows = rows(tab);
+        return Some(Action::Display(device.into(), shows?, within()));
     }
     if let Some(code) = tab.uint("exit") {
-        return Some(Action::Exit(code as u32, within()));
+        let code = u32::try_from(code).map_err(|_| tab.report("exit", "an exit code has 32 bits", None)).ok();
+        return code.map(|code| Action::Exit(code, within()));
     }
     if let Some(most) = tab.uint("mistakes-at-most") {
         return Some(Action::MistakesAtMost(most));
     }
-    let _ = (plan, nodes);
-    let p = tab.floats("move")?;
-    match p[..] {
-        [x, y] => Some(Action::Move([x, y, 0.0])),
-        [x, y, z] => Some(Action::Move([x, y, z])),
-        _ => {
-            tab.report("move", "a position has two or three coordinates in metres", None);
-            None
-        }
+    tab.has("move").then(|| point(tab, "move"))?.map(Action::Move)
+}
+
+fn memory(tab: &Tab, place: &str, within: u64) -> Option<Action> {
+    tab.need("equals");
+    let (value, size) = (tab.int("equals"), tab.uint("size").unwrap_or(4));
+    if !matches!(size, 1 | 2 | 4 | 8) {
+        tab.report("size", "a value has 1, 2, 4 or 8 bytes", None);
+        return None;
     }
+    let value = value?;
+    let bits = 8 * size as u32;
+    let fits = bits == 64 || (-(1 << (bits - 1))..1 << bits).contains(&value);
+    if !fits {
+        tab.report("equals", format!("{value} has no room in {size} bytes"), None);
+    }
+    let value = value as u64 & (u64::MAX >> (64 - bits));
+    Some(Action::Memory(memory_place(place), size as u8, value, within))
+}
+
+/// The rows that a display is to show.
+fn rows(tab: &Tab) -> Option<Vec<String>> {
+    tab.need("shows");
+    let rows = tab.strings("shows")?;
+    if rows.iter().any(|r| r.chars().any(|c| c != '#' && c != '.')) {
+        tab.report("shows", "a row consists of `#` (lit) and `.` (dark)", None);
+    }
+    Some(rows.into_iter().map(String::from).collect())
 }
 
 fn reset(tab: &Tab, kind: &str) -> Option<Action> {
