@@ -341,6 +341,10 @@ pub fn load(
     let root = source.root();
     root.str("description");
     let plan = read_plan(&root);
+    for key in ["fleet", "step"].into_iter().filter(|k| root.has(k)) {
+        root.report(key, "this is a scenario: run it with `flotilla test`", None);
+    }
+    (root.str("timeout"), root.str("fleet"), root.list("step"));
     root.done();
     let seed = seed.unwrap_or(plan.seed);
     // Both kinds of mistakes are reported together, so build even what is not right.
