@@ -344,7 +344,9 @@ pub fn load(
     for key in ["fleet", "step"].into_iter().filter(|k| root.has(k)) {
         root.report(key, "this is a scenario: run it with `flotilla test`", None);
     }
-    (root.str("timeout"), root.str("fleet"), root.list("step"));
+    root.str("timeout");
+    root.str("fleet");
+    root.list("step");
     root.done();
     let seed = seed.unwrap_or(plan.seed);
     // Both kinds of mistakes are reported together, so build even what is not right.
