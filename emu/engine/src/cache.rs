@@ -20,29 +20,41 @@ use std::{
 /// Decoder, page number, content hash, and the bytes an instruction may reach into the next page.
 type Key = (u64, u32, u128, Option<[u8; 2]>);
 
+#[derive(Clone)]
 struct CodePage {
     /// The page and up to two bytes of the next one.
-    bytes: Vec<u8>,
-    blocks: Box<[OnceLock<Box<Block>>]>,
+    bytes: Arc<[u8]>,
+    /// One for each halfword at which a block may start. The block itself lies here, not behind a pointer: finding a
+    /// block is a chain of loads, and each misses the cache when many machines take turns.
+    blocks: Arc<[OnceLock<Block>]>,
+}
+
+impl CodePage {
+    fn new(bytes: Arc<[u8]>) -> CodePage {
+        CodePage { bytes, blocks: (0..PAGE / 2).map(|_| OnceLock::new()).collect() }
+    }
+
+    /// Somebody's list holds the page, not only the store.
+    fn in_use(&self) -> bool {
+        Arc::strong_count(&self.blocks) > 1
+    }
 }
 
 /// Pages that stay in the store although nobody uses them.
-const STORE_LIMIT: usize = 4096;
+const STORE_LIMIT: usize = 1024;
 
-fn store() -> &'static Mutex<BTreeMap<Key, Arc<CodePage>>> {
-    static STORE: OnceLock<Mutex<BTreeMap<Key, Arc<CodePage>>>> = OnceLock::new();
+fn store() -> &'static Mutex<BTreeMap<Key, CodePage>> {
+    static STORE: OnceLock<Mutex<BTreeMap<Key, CodePage>>> = OnceLock::new();
     STORE.get_or_init(Mutex::default)
 }
 
-fn shared_page(key: Key, bytes: impl FnOnce() -> Vec<u8>) -> Arc<CodePage> {
+fn shared_page(key: Key, bytes: impl FnOnce() -> Arc<[u8]>) -> CodePage {
     // A panic elsewhere cannot leave the map half changed: go on with it.
     let mut store = store().lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if store.len() >= STORE_LIMIT {
-        store.retain(|_, page| Arc::strong_count(page) > 1);
+        store.retain(|_, page| page.in_use());
     }
-    let new =
-        || Arc::new(CodePage { bytes: bytes(), blocks: (0..PAGE / 2).map(|_| OnceLock::new()).collect() });
-    Arc::clone(store.entry(key).or_insert_with(new))
+    store.entry(key).or_insert_with(|| CodePage::new(bytes())).clone()
 }
 
 /// A page this CPU executes.
@@ -55,7 +67,7 @@ struct Local {
     /// One bit for each halfword at which a block may start: its bytes are known to be those of `code`, and are
     /// watched for writes.
     verified: [u64; PAGE / 2 / 64],
-    code: Arc<CodePage>,
+    code: CodePage,
 }
 
 const RECENT: usize = 16;
@@ -101,7 +113,7 @@ impl CodeCache {
         if (l.verified[off / 128] >> ((off / 2) & 63)) & 1 == 0 {
             return self.slow_block(g, bus, i, pc);
         }
-        self.locals[i].code.blocks[off / 2].get().map(|b| &**b)
+        self.locals[i].code.blocks[off / 2].get()
     }
 
     fn find<G: Guest>(&mut self, g: &G, bus: &mut Bus, number: u32) -> Option<usize> {
@@ -130,8 +142,7 @@ impl CodeCache {
         }
         self.locals[i].verified[off / 128] |= 1 << ((off / 2) & 63);
         let code = &self.locals[i].code;
-        let make = || Box::new(g.translate(&code.bytes, off, PAGE, pc, 0, MAX_INSNS));
-        Some(code.blocks[off / 2].get_or_init(make))
+        Some(code.blocks[off / 2].get_or_init(|| g.translate(&code.bytes, off, PAGE, pc, 0, MAX_INSNS)))
     }
 }
 

@@ -116,15 +116,17 @@ pub fn exec<G: Guest, X: Chain<G>, const FULL: bool>(
     let nothing = Left { insns: 0, cycles: 0, attention: false, exit: None };
     let Some(mut block) = chain.next(g, bus, until - cycle) else { return nothing };
     let mut limit = limit.min(block.len());
+    // The operations to come, and where in the block they end.
     let mut ops = &block.ops[..];
+    let mut end = ops.len();
     if FULL && limit < block.len() {
-        ops = &ops[..usize::from(block.insns[limit].first_op)];
+        end = usize::from(block.insns[limit].first_op);
+        ops = &ops[..end];
     }
-    let mut ip = 0;
     let mut attention = false;
     let slow = loop {
-        let Some(op) = ops.get(ip) else { break None };
-        ip += 1;
+        let Some((op, rest)) = ops.split_first() else { break None };
+        ops = rest;
         macro_rules! r {
             ($f:ident) => {
                 g.regs().get(op.$f)
@@ -176,6 +178,15 @@ pub fn exec<G: Guest, X: Chain<G>, const FULL: bool>(
                 r!(a).wrapping_add(op.imm)
             };
         }
+        // The block ends behind this instruction: something wants attention.
+        macro_rules! stop_here {
+            () => {{
+                (limit, attention) = (usize::from(op.insn) + 1, true);
+                let at = end - ops.len();
+                end = usize::from(block.insns[limit].first_op);
+                ops = &block.ops[at.min(end)..end];
+            }};
+        }
         macro_rules! load {
             ($addr:expr, $fast:ident, $size:expr, $conv:expr) => {{
                 let addr: u32 = $addr;
@@ -184,8 +195,7 @@ pub fn exec<G: Guest, X: Chain<G>, const FULL: bool>(
                     _ => match slow_load(g, bus, block, op, addr, $size, cycle) {
                         Ok(v) => {
                             if bus.fabric.attention {
-                                (limit, attention) = (usize::from(op.insn) + 1, true);
-                                ops = &block.ops[..usize::from(block.insns[limit].first_op)];
+                                stop_here!();
                             }
                             v
                         }
@@ -204,8 +214,7 @@ pub fn exec<G: Guest, X: Chain<G>, const FULL: bool>(
                         break Some((op, Slow::Fault(f)));
                     }
                     if bus.fabric.attention {
-                        (limit, attention) = (usize::from(op.insn) + 1, true);
-                        ops = &block.ops[..usize::from(block.insns[limit].first_op)];
+                        stop_here!();
                     }
                 }
             }};
@@ -221,7 +230,7 @@ pub fn exec<G: Guest, X: Chain<G>, const FULL: bool>(
                 let Some(next) = chain.next(g, bus, until - cycle) else {
                     return Left { insns: done, cycles: cycle - start, attention, exit: None };
                 };
-                (block, limit, ops, ip) = (next, next.len(), &next.ops[..], 0);
+                (block, limit, ops, end) = (next, next.len(), &next.ops[..], next.ops.len());
                 continue;
             }};
         }
@@ -377,7 +386,7 @@ pub fn exec<G: Guest, X: Chain<G>, const FULL: bool>(
             Code::StX32 => store!(indexed!(), write32, u32, 4),
             Code::Skip => {
                 if !g.regs().cond(op.x) {
-                    ip += op.imm as usize;
+                    ops = ops.get(op.imm as usize..).unwrap_or(&[]);
                 }
             }
             Code::Call | Code::CallEnd => {
@@ -388,8 +397,7 @@ pub fn exec<G: Guest, X: Chain<G>, const FULL: bool>(
                 match flow {
                     Flow::Next | Flow::Stop => {
                         if flow == Flow::Stop || bus.fabric.attention {
-                            (limit, attention) = (usize::from(op.insn) + 1, true);
-                            ops = &block.ops[..usize::from(block.insns[limit].first_op)];
+                            stop_here!();
                         }
                         if op.full == Code::CallEnd {
                             jump!(op.imm2);
