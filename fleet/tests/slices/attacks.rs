@@ -104,6 +104,44 @@ fn slice_saved_between_two_stops_of_one_epoch() {
 }
 
 #[test]
+fn slice_breakpoints_and_steps_change_nothing() {
+    const BEACONS: &str = "[group.b]\ncount = 3\nmachine = \"microbit\"\nimage = \"demo-beacon\"\n";
+    let mut plain = Desk::new(BEACONS).fleet;
+    let said = run_to(&mut plain, 3 * S, &Serial);
+    let mut fleet = Desk::new(BEACONS).fleet;
+    let handler =
+        fleet.nodes().next().and_then(|n| n.firmware.symbols.find("radio_handler")).expect("a symbol");
+    let at = handler.addr & !1;
+    for node in [0, 1] {
+        fleet.node_mut(node).expect("a node").machine.bus.breakpoints = [at].into();
+    }
+    let (mut heard, mut stops) = (vec![], [0; 2]);
+    loop {
+        let exit = fleet.run_until(Time(3 * S), &Serial);
+        heard.extend(fleet.take_console());
+        let FleetExit::Stopped { node, exit: Exit::Break(0) } = exit else {
+            assert_eq!(exit, FleetExit::Reached);
+            break;
+        };
+        stops[node as usize] += 1;
+        assert_eq!(fleet.node_mut(node).expect("a node").machine.cpu(0).pc(), at);
+        // Every other stop goes on by single instructions; the neighbour's breakpoint may come between.
+        if stops[0] % 2 == 0 {
+            let step = fleet.step(node, Time(3 * S), &Serial);
+            heard.extend(fleet.take_console());
+            match step {
+                FleetExit::Stopped { node: n, exit: Exit::Stepped(0) } => assert_eq!(n, node),
+                FleetExit::Stopped { node: n, exit: Exit::Break(0) } => stops[n as usize] += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    assert!(stops.iter().all(|n| *n >= 10), "{stops:?}");
+    assert!(heard == said, "another transcript");
+    assert_eq!(fleet.digest(), plain.digest());
+}
+
+#[test]
 fn slice_commands_in_a_stopped_epoch_replay() {
     let mut desk = Desk::microbits(2);
     let saved = desk.fleet.save();

@@ -42,7 +42,7 @@ impl Observer for Cutter<'_> {
     }
     fn tick(&mut self, s: &mut Scenario) {
         self.ticks += 1;
-        if self.ticks % EVERY != 0 {
+        if !self.ticks.is_multiple_of(EVERY) {
             return;
         }
         match self.cut {
