@@ -181,6 +181,9 @@ fn time(text: &str) -> Result<u64, String> {
     };
     let number = number.replace('_', "");
     let (whole, part) = number.split_once('.').unwrap_or((&number, ""));
+    if part.contains('.') {
+        return Err(format!("`{number}` is not a number"));
+    }
     let bad = |_| format!("`{number}` is not a number of this size");
     let whole: u64 = if whole.is_empty() && !part.is_empty() { 0 } else { whole.parse().map_err(bad)? };
     let mut ns = whole.checked_mul(scale).filter(|ns| *ns <= MAX_TIME).ok_or("more than a hundred years")?;

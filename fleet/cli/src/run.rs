@@ -11,7 +11,7 @@ use crate::{
 use crossterm::tty::IsTty;
 use emu_core::Time;
 use fleet::{Act, Command, Fleet};
-use fleet_host::{HostEvent, Io, Plan, Runner, gdb, io as host_io, pace::Pacer, pty::Pty, usage::cpu_time};
+use fleet_host::{End, HostEvent, Io, Plan, Runner, gdb, io as host_io, pace::Pacer, pty::Pty, usage::cpu_time};
 use std::io::{self, Read, Write};
 
 /// How the outside is connected.
@@ -55,6 +55,9 @@ pub fn run(args: &RunArgs) -> Result<Code, Failure> {
         Consoles::Raw(raw) if !raw.at_line_start() && io::stdout().is_tty() => eprintln!(),
         Consoles::Raw(_) => {}
         Consoles::Lines(lines) => lines.finish()?,
+    }
+    if end == End::Asleep {
+        eprintln!("every guest that runs sleeps for ever: nothing is due that could wake one");
     }
     let cpu = cpu_time().saturating_sub(started);
     let (view, digest) = finish(&mut runner, &args.outcome, cpu, &mut io::stderr())?;

@@ -209,10 +209,14 @@ impl Runner {
 
     /// How far to run now; `None` after a wait for the host.
     fn target(&mut self, now: Time) -> Option<Time> {
-        let grid = Time((now.0 / GRID + 1) * GRID);
-        let want = grid.min(self.plan.end.unwrap_or(Time::MAX)).min(self.next_digest);
+        let alone = !self.plan.live && !self.debuggers.any();
+        let last = self.plan.end.unwrap_or(Time::MAX).min(self.next_digest);
+        if self.still > 1 && alone && last < Time::MAX {
+            return Some(last); // nothing will happen before then
+        }
+        let want = last.min(Time((now.0 / GRID + 1) * GRID));
         let Some(pacer) = &mut self.pacer else {
-            if self.still > 0 && (self.plan.live || self.debuggers.any()) {
+            if self.still > 0 && !alone {
                 self.wait(Some(NAP));
             }
             return Some(want);
