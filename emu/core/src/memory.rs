@@ -63,17 +63,31 @@ impl PageBox {
     }
 }
 
+/// A page of our own. `head` keeps the data as far from the start as `Arc` does with its counts, so that reading either
+/// kind of page is the same computation.
+#[repr(C)]
+#[derive(Clone)]
+struct OwnPage {
+    head: [usize; 2],
+    page: PageBox,
+}
+
 #[derive(Clone)]
 enum Page {
     Shared(Arc<PageBox>),
-    Owned(Box<PageBox>),
+    Owned(Box<OwnPage>),
 }
 
 impl Page {
+    fn owned(data: [u8; PAGE]) -> Page {
+        Page::Owned(Box::new(OwnPage { head: [0; 2], page: PageBox { data, hash: OnceLock::new() } }))
+    }
+
+    #[inline(always)]
     fn get(&self) -> &PageBox {
         match self {
             Page::Shared(p) => p,
-            Page::Owned(p) => p,
+            Page::Owned(p) => &p.page,
         }
     }
 }
@@ -124,7 +138,7 @@ pub struct Memory {
     aliases: Vec<(u64, u64, u64)>,
     pages: Vec<Page>,
     flags: Vec<u8>,
-    cache: Box<[Entry; CACHE]>,
+    cache: [Entry; CACHE],
     code_epochs: BTreeMap<u32, u64>,
     /// Which 64-byte chunks of a page hold decoded code.
     code_chunks: BTreeMap<u32, u64>,
@@ -141,7 +155,7 @@ impl Default for Memory {
             aliases: vec![],
             pages: vec![],
             flags: vec![],
-            cache: Box::new([EMPTY; CACHE]),
+            cache: [EMPTY; CACHE],
             code_epochs: BTreeMap::new(),
             code_chunks: BTreeMap::new(),
             code_epoch: 0,
@@ -195,7 +209,7 @@ macro_rules! fast_access {
             }
             let off = addr as usize & $mask;
             let Some(Page::Owned(p)) = self.pages.get_mut(e.slot as usize) else { return false };
-            p.data[off..off + SIZE].copy_from_slice(&v.to_le_bytes());
+            p.page.data[off..off + SIZE].copy_from_slice(&v.to_le_bytes());
             true
         }
     };
@@ -272,11 +286,11 @@ impl Memory {
     fn owned(&mut self, slot: u32) -> &mut [u8; PAGE] {
         let page = &mut self.pages[slot as usize];
         if let Page::Shared(p) = page {
-            *page = Page::Owned(Box::new(PageBox { data: p.data, hash: OnceLock::new() }));
+            *page = Page::owned(p.data);
         }
         let Page::Owned(p) = page else { unreachable!("the page was just made our own") };
-        p.hash.take();
-        &mut p.data
+        p.page.hash.take();
+        &mut p.page.data
     }
 
     /// Slow read of 1, 2, 4 or 8 bytes at any alignment; `None` if a byte is not memory. With `cache`, the page is
@@ -400,7 +414,7 @@ impl Memory {
 
     /// Drops the translation cache: after a change of protection or privilege.
     pub fn flush(&mut self) {
-        *self.cache = [EMPTY; CACHE];
+        self.cache = [EMPTY; CACHE];
     }
 
     // ---- decoded code ----
@@ -433,7 +447,7 @@ impl Memory {
         match &self.pages[slot as usize] {
             Page::Shared(p) => p.hash(),
             // Not kept: the translation cache may hold the page for writing, and would not drop the hash.
-            Page::Owned(p) => p.hash.get().copied().unwrap_or_else(|| p.hash_now()),
+            Page::Owned(p) => p.page.hash.get().copied().unwrap_or_else(|| p.page.hash_now()),
         }
     }
 
@@ -481,7 +495,7 @@ impl Memory {
     pub fn fork(&mut self) -> Memory {
         for page in &mut self.pages {
             if let Page::Owned(p) = page {
-                *page = Page::Shared(Arc::new((**p).clone()));
+                *page = Page::Shared(Arc::new(p.page.clone()));
             }
         }
         self.flush();
@@ -556,8 +570,7 @@ impl Memory {
         }
         self.pages.fill_with(zero_page);
         for (slot, data) in slots {
-            let page = PageBox { data, hash: OnceLock::new() };
-            self.pages[slot as usize] = Page::Owned(Box::new(page));
+            self.pages[slot as usize] = Page::owned(data);
         }
         self.drop_code();
         self.flush();

@@ -11,8 +11,8 @@
 //! - The last operation of a block is one for which [`Code::ends_block`] is true. Under a [`Code::Skip`] such an
 //!   operation may also stand earlier (a conditional return): then the block goes on behind it.
 
-/// Slots of the register file.
-pub const SLOTS: usize = 128;
+/// Slots of the register file: as many as a slot's number can name, so that no access needs a check.
+pub const SLOTS: usize = 256;
 /// Slot of the N flag: bit 31 counts.
 pub const N: u8 = 16;
 /// Slot of the Z flag: *zero* means Z is set.
@@ -45,22 +45,22 @@ impl Regs {
     /// Low half of a slot.
     #[inline(always)]
     pub fn get(&self, slot: u8) -> u32 {
-        self.r[usize::from(slot) & (SLOTS - 1)] as u32
+        self.r[usize::from(slot)] as u32
     }
     /// Sets a slot to a zero-extended 32-bit value.
     #[inline(always)]
     pub fn set(&mut self, slot: u8, v: u32) {
-        self.r[usize::from(slot) & (SLOTS - 1)] = u64::from(v);
+        self.r[usize::from(slot)] = u64::from(v);
     }
     /// Whole slot.
     #[inline(always)]
     pub fn get64(&self, slot: u8) -> u64 {
-        self.r[usize::from(slot) & (SLOTS - 1)]
+        self.r[usize::from(slot)]
     }
     /// Sets a whole slot.
     #[inline(always)]
     pub fn set64(&mut self, slot: u8, v: u64) {
-        self.r[usize::from(slot) & (SLOTS - 1)] = v;
+        self.r[usize::from(slot)] = v;
     }
     /// The flags as N Z C V in bits 31 to 28.
     pub fn nzcv(&self) -> u32 {
