@@ -115,6 +115,9 @@ pub struct RunArgs {
     /// Type standard input as it is: do not turn line ends into the Enter key's carriage return
     #[arg(long)]
     pub raw_input: bool,
+    /// Keep pace with the host and type standard input as it comes, even if it is no terminal
+    #[arg(long, conflicts_with = "pty")]
+    pub live: bool,
     /// Put the console on a new pseudo-terminal, whose name is printed first
     #[arg(long)]
     pub pty: bool,

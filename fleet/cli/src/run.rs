@@ -11,7 +11,9 @@ use crate::{
 use crossterm::tty::IsTty;
 use emu_core::Time;
 use fleet::{Act, Command, Fleet};
-use fleet_host::{End, HostEvent, Io, Plan, Runner, gdb, io as host_io, pace::Pacer, pty::Pty, usage::cpu_time};
+use fleet_host::{
+    End, HostEvent, Io, Plan, Runner, gdb, io as host_io, pace::Pacer, pty::Pty, usage::cpu_time,
+};
 use std::io::{self, Read, Write};
 
 /// How the outside is connected.
@@ -20,6 +22,8 @@ enum Side {
     Terminal(RawMode),
     /// A program at a pseudo-terminal.
     Pty(Pty),
+    /// A program at standard input and output, which types as it likes.
+    Pipe,
     /// Standard input was read to its end, or is not wanted.
     Batch,
 }
@@ -31,12 +35,14 @@ pub fn run(args: &RunArgs) -> Result<Code, Failure> {
     let nodes = fleet.nodes().len();
     let ports = args.gdb.map(|addr| gdb::bind(addr, nodes)).transpose()?.unwrap_or_default();
     let (send, events) = host_io::events();
-    let io = Io::start(ports, send.clone())?;
-    let side = connect(args, view.typed(), &mut fleet, send)?;
+    let side = connect(args, view.typed(), &mut fleet, send.clone())?;
+    let io = Io::start(ports, send)?; // from here on signals end the run in order
     let live = !matches!(side, Side::Batch);
+    // Somebody watches a fleet that has no end of its own.
+    let watched = args.for_.is_none() && args.until.is_none() && view == View::Lines && io::stdout().is_tty();
     let pacer = match args.speed {
         Some(speed) if speed.is_finite() => Some(Pacer::speed(speed)),
-        None if live => Some(Pacer::idle()),
+        None if live || watched => Some(Pacer::idle()),
         _ => None,
     };
     let plan = Plan {
@@ -84,7 +90,11 @@ fn connect(
         host_io::read_on_thread(pty.ours.try_clone()?, events, |b| vec![HostEvent::Typed(b.to_vec())]);
         return Ok(Side::Pty(pty));
     }
-    if io::stdin().is_tty() {
+    if args.live && !io::stdin().is_tty() {
+        host_io::read_on_thread(io::stdin(), events, |b| vec![HostEvent::Typed(b.to_vec())]);
+        return Ok(Side::Pipe);
+    }
+    if io::stdin().is_tty() && (args.live || io::stdout().is_tty()) {
         let mode = RawMode::enter()?;
         let mut keys = Keys::default();
         let help = || {
@@ -94,7 +104,9 @@ fn connect(
         return Ok(Side::Terminal(mode));
     }
     let mut bytes = vec![];
-    io::stdin().read_to_end(&mut bytes)?;
+    if !io::stdin().is_tty() {
+        io::stdin().read_to_end(&mut bytes)?;
+    }
     if !args.raw_input {
         bytes = as_typed(&bytes);
     }

@@ -419,6 +419,23 @@ fn slice_piped_text_is_typed_at_the_guests_pace() {
 }
 
 #[test]
+fn slice_a_program_at_a_live_pipe() {
+    let mut child = program(&["run", "microbit-micropython", "--for", ENOUGH, "--live"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let (mut to, mut from) = (child.stdin.take().expect("a pipe"), child.stdout.take().expect("a pipe"));
+    read_until(&mut from, ">>> ");
+    for (typed, answer) in [("20 + 22\r", "\r\n42\r\n>>> "), ("'a' * 3\r", "\r\n'aaa'\r\n>>> ")] {
+        to.write_all(typed.as_bytes()).expect("typed");
+        read_until(&mut from, answer);
+    }
+    child.kill().expect("it still runs");
+    child.wait().expect("it ended");
+}
+
+#[test]
 fn slice_a_person_at_the_repl() {
     let mut pty = fleet_host::pty::Pty::open().expect("a pseudo-terminal");
     let theirs = || fs::OpenOptions::new().read(true).write(true).open(pty.name()).expect("the other side");
