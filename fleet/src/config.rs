@@ -457,23 +457,23 @@ to = "b"
         check(
             text,
             expect![[r#"
-            f.toml:1:1: unknown key `sede`
-                did you mean `seed`?
-            f.toml:3:9: no propagation model is called `log-distnce`
-                did you mean `log-distance`?
-            f.toml:4:8: `loss` lies between 0 and 1
-            f.toml:6:11: no machine is called `microbt`; did you mean `microbit`? known: microbit, mps2-an385, mps2-an386, mps2-an500
-            f.toml:7:9: there is no image `no-image`
-            f.toml:8:1: unknown key `postion`
-                did you mean `position`?
-            f.toml:9:1: `machine` is missing
-            f.toml:11:12: `position` has two or three coordinates in metres
-            f.toml:13:9: a group has 1 to 1000000 nodes
-            f.toml:14:11: a row has at least one node
-            f.toml:15:11: `spacing` lies between 0 and 10000000
-            f.toml:17:9: `image` is empty
-            f.toml:18:1: links need `model = "dgrm"` in [radio]
-            f.toml:19:8: no node or group is called `aa` did you mean `a`?"#]],
+                f.toml:1:1: unknown key `sede`
+                    did you mean `seed`?
+                f.toml:3:9: no propagation model is called `log-distnce`
+                    did you mean `log-distance`?
+                f.toml:4:8: `loss` lies between 0 and 1
+                f.toml:6:11: no machine is called `microbt`; did you mean `microbit`? known: microbit, mps2-an385, mps2-an386, mps2-an500
+                f.toml:7:9: there is no image `no-image`
+                f.toml:8:1: unknown key `postion`
+                    did you mean `position`?
+                f.toml:9:1: `machine` is missing
+                f.toml:11:12: `position` has two or three coordinates in metres
+                f.toml:13:9: a group has 1 to 1000000 nodes
+                f.toml:14:11: a row has at least one node
+                f.toml:15:11: `spacing` lies between 0 and 10000000
+                f.toml:17:9: `image` is empty
+                f.toml:18:1: links need `model = "dgrm"` in [radio]
+                f.toml:19:8: no node or group is called `aa`; did you mean `a`?"#]],
         );
     }
 
@@ -506,8 +506,10 @@ to = "b"
     #[test]
     fn an_empty_fleet_is_a_mistake() {
         check("seed = 1", expect!["f.toml:1:1: a fleet has at least one [node.NAME] or [group.NAME]"]);
-        check("node = 1", expect!["f.toml:1:8: `node` must be a table, not integer"]);
-        check("[node]", expect![[""]]);
+        check("node = 1", expect![[r#"
+            f.toml:1:1: a fleet has at least one [node.NAME] or [group.NAME]
+            f.toml:1:8: `node` must be a table, not integer"#]]);
+        check("[node]", expect!["f.toml:1:1: a fleet has at least one [node.NAME] or [group.NAME]"]);
     }
 
     #[test]

@@ -273,7 +273,7 @@ impl Runner<'_> {
         let address = |&n: &u32| match place {
             Place::Address(a) => Ok(*a),
             Place::Symbol(name, off) => match firmware[n as usize].symbols.find(name) {
-                Some(s) => Ok(s.addr + off),
+                Some(s) => Ok(s.addr.wrapping_add(*off)),
                 None => {
                     let all = firmware[n as usize].symbols.iter().map(|s| s.name);
                     let help = devices::source::nearest(name, all).unwrap_or_default();

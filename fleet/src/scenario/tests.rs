@@ -99,13 +99,12 @@ fn every_mistake_in_steps_is_reported_with_its_place() {
         ],
         expect![[r#"
             s.toml:5:1: a step has one of: send, expect, expect-regex, expect-not, wait, input, reset, memory, display, exit, mistakes-at-most, move
-            s.toml:8:8: no node or group is called `bitt` did you mean `bit`?
-            s.toml:11:1: unknown key `send`
-            s.toml:12:1: unknown key `expect`
+            s.toml:8:8: no node or group is called `bitt`; did you mean `bit`?
             s.toml:12:10: a step does one thing; make this one a step of its own
             s.toml:15:1: unknown key `within`
             s.toml:16:1: a step has one of: send, expect, expect-regex, expect-not, wait, input, reset, memory, display, exit, mistakes-at-most, move
             s.toml:17:1: unknown key `expcet`
+                did you mean `expect`?
             s.toml:19:16: regex parse error:
                 (
                 ^
@@ -113,11 +112,9 @@ fn every_mistake_in_steps_is_reported_with_its_place() {
             s.toml:21:8: `parsecs` is no unit of time: ns, us, ms, s, min, h
             s.toml:23:8: `wait` must be a string, not integer
             s.toml:25:9: an input is DEVICE.NAME, such as button-a.pressed
-            s.toml:26:1: unknown key `value`
             s.toml:27:1: `value` is missing
             s.toml:30:9: a reset is `power`, `pin` or `soft`, not `hard`
             s.toml:33:10: 256 has no room in 1 bytes
-            s.toml:37:1: unknown key `equals`
             s.toml:38:8: a value has 1, 2, 4 or 8 bytes
             s.toml:41:9: a row consists of `#` (lit) and `.` (dark)
             s.toml:43:8: an exit code has 32 bits
