@@ -160,8 +160,8 @@ fn read_group(plan: &mut Plan, name: &str, tab: &Tab) {
     if tab.has("count") && !(1..=1_000_000).contains(&count) {
         tab.report("count", "a group has 1 to 1000000 nodes", None);
     }
-    // At least one, so that steps find the group whatever else is wrong with it.
-    let count = count.clamp(1, 1_000_000);
+    // One, so that steps find the group whatever else is wrong with it.
+    let count = if (1..=1_000_000).contains(&count) { count } else { 1 };
     let columns = tab.uint("columns").unwrap_or(count);
     if columns == 0 {
         tab.report("columns", "a row has at least one node", None);

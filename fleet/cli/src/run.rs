@@ -86,7 +86,7 @@ fn connect(
     };
     if args.pty {
         let pty = Pty::open()?;
-        println!("console: {}", pty.name().display());
+        writeln!(io::stdout(), "console: {}", pty.name().display())?;
         host_io::read_on_thread(pty.ours.try_clone()?, events, |b| vec![HostEvent::Typed(b.to_vec())]);
         return Ok(Side::Pty(pty));
     }
