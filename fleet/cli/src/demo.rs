@@ -9,7 +9,7 @@ use crate::{
 use emu_core::Time;
 use fleet::Node;
 use fleet_host::{Io, Plan, Runner, io as host_io, load, usage::cpu_time};
-use std::io;
+use std::io::{self, Write};
 
 /// The image that ships, and its board.
 const IMAGE: &str = "demo-beacon";
@@ -24,7 +24,8 @@ pub fn demo(args: &DemoArgs) -> Result<Code, Failure> {
     let nodes = nodes(args.nodes, seed)?;
     let names: Vec<_> = nodes.iter().map(|n| n.name.clone()).collect();
     let count = nodes.len();
-    println!("{count} micro:bits, {SPACING} m apart, run {IMAGE} (source in images/guests/beacon)");
+    let what = format!("{count} micro:bits, {SPACING} m apart, run {IMAGE} (source in images/guests/beacon)");
+    writeln!(io::stdout(), "{what}")?;
     let fleet = load::fleet(seed, args.common.slice, nodes);
     let (send, events) = host_io::events();
     let io = Io::start(vec![], send)?;

@@ -14,7 +14,7 @@ use fleet::{
 use fleet_host::{Folder, load, usage::cpu_time};
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use std::{
-    io,
+    io::{self, Write},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -32,11 +32,12 @@ pub fn test(args: &TestArgs) -> Result<Code, Failure> {
     let mut results = vec![];
     for path in files(&args.paths)? {
         let result = one(args, &path);
-        println!("{}", result.message);
+        writeln!(io::stdout(), "{}", result.message)?;
         results.push(result);
     }
     let bad = results.iter().filter(|r| r.code != Code::Ok).count();
-    println!("{} scenarios, {} passed, {bad} failed", results.len(), results.len() - bad);
+    let (all, good) = (results.len(), results.len() - bad);
+    writeln!(io::stdout(), "{all} scenarios, {good} passed, {bad} failed")?;
     if let Some(path) = &args.junit {
         junit(path, &results)?;
     }
@@ -154,7 +155,8 @@ impl Observer for Watch {
     fn tick(&mut self, scenario: &mut Scenario) {
         let now = scenario.fleet.now();
         if now >= self.next {
-            println!("digest at {now}: {:032x}", scenario.fleet.digest());
+            let digest = scenario.fleet.digest();
+            let _ = writeln!(io::stdout(), "digest at {now}: {digest:032x}"); // as for consoles
             self.next = now + self.every.unwrap_or(u64::MAX);
         }
     }

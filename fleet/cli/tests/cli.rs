@@ -130,6 +130,24 @@ fn the_air_is_captured() {
     ends(&run(&["demo", "--pcap", "/no/such/folder/x.pcapng"]), 3);
 }
 
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    for words in [
+        &["demo", "--for", "20s"][..],
+        &["images"],
+        &["machines", "microbit"],
+        &["run", "demo-beacon", "--for", "20s"],
+    ] {
+        let mut child =
+            program(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("it ends");
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{words:?}: {err}");
+        assert!(!err.contains("panicked") && !err.contains("error"), "{words:?}: {err}");
+    }
+}
+
 // ---- run ----
 
 #[test]
