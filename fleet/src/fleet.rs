@@ -529,7 +529,20 @@ impl Fleet {
             let untold = self.stopped.contains(&(i as u32));
             self.at(i).stop_again(untold);
         }
-        Ok(())
+        if self.fits() { Ok(()) } else { Err(LoadError::Corrupt("something lies in the past".into())) }
+    }
+
+    /// What was loaded can go on: nothing is due before the present, nothing is of a node that is not there.
+    fn fits(&self) -> bool {
+        let (now, nodes) = (self.now, self.nodes.len() as u32);
+        self.open_epoch.is_none_or(|end| end >= now)
+            && self.acts.iter().all(|a| a.at >= now && a.node < nodes)
+            && self.fresh.iter().all(|b| b.node < nodes)
+            && self.radio.fits(nodes, now)
+            && self.nodes().all(|n| {
+                let left = &n.machine.bus.fabric.outbox;
+                n.next_activity() >= now && left.iter().all(|o| o.at >= now)
+            })
     }
 }
 

@@ -251,6 +251,13 @@ impl RadioMedium {
 
     // ---- acts ----
 
+    /// What was loaded fits a fleet of so many nodes at `now`: nothing is for others or for the past.
+    pub fn fits(&self, nodes: u32, now: Time) -> bool {
+        self.stations.keys().all(|n| *n < nodes)
+            && self.next_decision() >= now
+            && self.ready.iter().all(|d| d.node < nodes && d.at >= now)
+    }
+
     /// A node does something. Acts come in the order (time, node, sequence).
     pub fn act(&mut self, node: u32, at: Time, act: &RadioAct) {
         debug_assert!(at >= self.derived.now, "an act in the past: {at} < {}", self.derived.now);
