@@ -506,9 +506,12 @@ to = "b"
     #[test]
     fn an_empty_fleet_is_a_mistake() {
         check("seed = 1", expect!["f.toml:1:1: a fleet has at least one [node.NAME] or [group.NAME]"]);
-        check("node = 1", expect![[r#"
+        check(
+            "node = 1",
+            expect![[r#"
             f.toml:1:1: a fleet has at least one [node.NAME] or [group.NAME]
-            f.toml:1:8: `node` must be a table, not integer"#]]);
+            f.toml:1:8: `node` must be a table, not integer"#]],
+        );
         check("[node]", expect!["f.toml:1:1: a fleet has at least one [node.NAME] or [group.NAME]"]);
     }
 
