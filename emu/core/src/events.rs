@@ -51,6 +51,11 @@ impl EventQueue {
         self.sorted.iter().find(|e| e.dev == dev && e.tag == tag).map(|e| e.at)
     }
 
+    /// Whose events are pending.
+    pub(crate) fn devices(&self) -> impl Iterator<Item = DevId> {
+        self.sorted.iter().map(|e| e.dev)
+    }
+
     /// The time of the next event, [`Time::MAX`] if there is none.
     pub fn next_time(&self) -> Time {
         self.sorted.last().map_or(Time::MAX, |e| e.at)

@@ -19,6 +19,9 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
+/// No machine runs that long.
+const MOST_CYCLES: u64 = u64::MAX / 2;
+
 /// Why a machine stopped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Exit {
@@ -499,6 +502,7 @@ impl Machine {
         {
             return Err(LoadError::Mismatch(format!("{} is not {}", state.machine, self.name)));
         }
+        self.check(&state)?;
         self.bus.fabric.mem.load(&saved.memory)?;
         for (slot, s) in self.cpus.iter_mut().zip(&state.cpus) {
             if s.kind != slot.cpu.kind() {
@@ -521,6 +525,26 @@ impl Machine {
         (f.events, f.errors, f.consoles, f.rng) = (state.events, state.errors, state.consoles, state.rng);
         (f.stalled_until, f.outbox, f.hold) = (state.stalled_until, saved.outbox, state.hold);
         self.now = state.now;
+        Ok(())
+    }
+
+    /// What no state of this machine can hold.
+    fn check(&self, state: &State) -> Result<(), LoadError> {
+        let corrupt = |what: &str| Err(LoadError::Corrupt(what.into()));
+        let known = |dev: DevId| match dev.as_cpu() {
+            Some(n) => usize::from(n) < self.cpus.len(),
+            None => usize::from(dev.0) < self.bus.devs.len(),
+        };
+        if !state.events.devices().all(known) {
+            return corrupt("an event of no device");
+        }
+        if state.cpus.iter().any(|s| s.cycle > MOST_CYCLES) {
+            return corrupt("a cycle beyond the end of time");
+        }
+        let ours = self.bus.fabric.consoles.iter().map(|c| (&c.name, c.dev, c.port));
+        if !ours.eq(state.consoles.iter().map(|c| (&c.name, c.dev, c.port))) {
+            return corrupt("other consoles");
+        }
         Ok(())
     }
 

@@ -55,11 +55,31 @@ impl std::fmt::Display for Time {
 ///
 /// The rate is kept as nanoseconds per tick `num / den` in lowest terms, so that 16 MHz is 125/2.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(try_from = "RawClock")]
 pub struct Clock {
     base_time: u64,
     base_tick: u64,
     num: u64,
     den: u64,
+}
+
+/// A clock as it is saved; a rate of zero or without end is none.
+#[derive(Deserialize)]
+struct RawClock {
+    base_time: u64,
+    base_tick: u64,
+    num: u64,
+    den: u64,
+}
+
+impl TryFrom<RawClock> for Clock {
+    type Error = &'static str;
+    fn try_from(c: RawClock) -> Result<Clock, &'static str> {
+        if c.num == 0 || c.den == 0 {
+            return Err("a clock without a rate");
+        }
+        Ok(Clock { base_time: c.base_time, base_tick: c.base_tick, num: c.num, den: c.den })
+    }
 }
 
 const fn gcd(mut a: u64, mut b: u64) -> u64 {
