@@ -1,6 +1,6 @@
 //! Saved states from hostile hands: whatever the bytes, loading them gives a fleet that runs, or an error.
 
-use emu_core::{Machine, Time};
+use emu_core::Machine;
 use fleet::{Act, Command, Fleet, FleetExit, Serial, config};
 use proptest::prelude::*;
 use std::sync::OnceLock;
