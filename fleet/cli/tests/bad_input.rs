@@ -105,7 +105,7 @@ fn images_that_are_no_files() {
     let hex = file("hex.hex", b":0400000001020304F2\n:00000001FF\n");
     refused(&hex, &["--machine", "mps2-an385", "--at", "0"], &["its own addresses"]);
     let secret = file("secret.bin", &[0; 64]);
-    std::fs::set_permissions(&secret, PermissionsExt::from_mode(0)).expect("our file");
+    std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o000)).expect("our file");
     // Whoever may read everything may read this too.
     if File::open(&secret).is_err() {
         refused(&secret, &M3, &["secret.bin", "Permission denied"]);
