@@ -16,13 +16,13 @@ Exit codes:
 const RUN: &str = "\
 Times are virtual: 5s, 250ms, 1.5s, 20us, 2m.
 
-On a terminal the console is live; Ctrl-A x quits, Ctrl-A h helps. While the guest sleeps, virtual time
-goes no faster than the host's.
+On a terminal the console is live and virtual time goes no faster than the host's; Ctrl-A x quits,
+Ctrl-A h helps. With --pty and --live, and with --speed max, only a guest that sleeps waits for the host.
 
 Standard input that is no terminal is read to its end first and typed at the guest's pace: at the line's
 rate, once it has enabled its receiver and has room; line ends become the Enter key (--raw-input: as they
-are). Its end does not end the run. Without --for and
---until such a run goes on until the guest ends itself or sleeps for ever.
+are). Its end does not end the run. Without --for and --until such a run goes on until the guest ends
+itself or sleeps for ever.
 
 Standard output carries the console's bytes, nothing else; the summary goes to standard error.";
 
@@ -130,7 +130,7 @@ pub struct RunArgs {
     /// Wait for gdb before the first instruction
     #[arg(long, requires = "gdb")]
     pub gdb_wait: bool,
-    /// Virtual seconds per host second at most, or `max` [default: max, but a sleeping guest waits on a terminal]
+    /// Virtual seconds per host second at most, or `max` [default: 1 on a terminal, else max]
     #[arg(long, value_name = "N", value_parser = speed)]
     pub speed: Option<f64>,
 }

@@ -38,13 +38,7 @@ pub fn run(args: &RunArgs) -> Result<Code, Failure> {
     let side = connect(args, view.typed(), &mut fleet, send.clone())?;
     let io = Io::start(ports, send)?; // from here on signals end the run in order
     let live = !matches!(side, Side::Batch);
-    // Somebody watches a fleet that has no end of its own.
-    let watched = args.for_.is_none() && args.until.is_none() && view == View::Lines && io::stdout().is_tty();
-    let pacer = match args.speed {
-        Some(speed) if speed.is_finite() => Some(Pacer::speed(speed)),
-        None if live || watched => Some(Pacer::idle()),
-        _ => None,
-    };
+    let pacer = pacer(args, &side, view == View::Lines);
     let plan = Plan {
         end: args.for_.map(Time),
         digest_every: args.common.digest_every,
@@ -70,6 +64,20 @@ pub fn run(args: &RunArgs) -> Result<Code, Failure> {
     match &show.failure {
         Some(why) => Err(Failure::input(why)),
         None => Ok(code(&view, end, show.found(), args.until.is_some()).unwrap_or(digest)),
+    }
+}
+
+/// How virtual time keeps to the host's.
+fn pacer(args: &RunArgs, side: &Side, lines: bool) -> Option<Pacer> {
+    // Somebody watches a fleet that has no end of its own.
+    let watched = lines && args.for_.is_none() && args.until.is_none() && io::stdout().is_tty();
+    match (args.speed, side) {
+        (Some(speed), _) if speed.is_finite() => Some(Pacer::speed(speed)),
+        // A guest that polls for a key is as idle as one that sleeps, and looks busy.
+        (None, Side::Terminal(_)) => Some(Pacer::speed(1.0)),
+        (_, Side::Terminal(_) | Side::Pty(_) | Side::Pipe) => Some(Pacer::idle()),
+        (None, Side::Batch) if watched => Some(Pacer::idle()),
+        (_, Side::Batch) => None,
     }
 }
 
