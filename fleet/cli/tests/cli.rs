@@ -379,16 +379,44 @@ fn machines_are_listed_and_described() {
 
 // ---- terminals ----
 
-/// Reads until `text` was seen.
-fn read_until(from: &mut impl Read, text: &str) -> String {
-    let mut all = vec![];
-    let mut byte = [0];
-    while !String::from_utf8_lossy(&all).contains(text) {
-        let n = from.read(&mut byte).expect("the console speaks");
-        assert!(n > 0, "the console ended without {text:?}: {}", String::from_utf8_lossy(&all));
-        all.push(byte[0]);
+/// Reads a console without ever waiting for long.
+struct Reader(std::sync::mpsc::Receiver<u8>);
+
+/// No text takes longer, even on a busy host.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(50);
+
+impl Reader {
+    fn new(mut from: impl Read + Send + 'static) -> Reader {
+        let (send, bytes) = std::sync::mpsc::sync_channel(1 << 16);
+        #[allow(clippy::disallowed_methods)] // a terminal cannot be read with a limit of time
+        std::thread::spawn(move || {
+            let mut byte = [0];
+            while from.read(&mut byte).is_ok_and(|n| n > 0) && send.send(byte[0]).is_ok() {}
+        });
+        Reader(bytes)
     }
-    String::from_utf8_lossy(&all).into_owned()
+
+    /// Reads until `text` was seen.
+    #[track_caller]
+    fn until(&self, text: &str) -> String {
+        let mut all = vec![];
+        while !all.ends_with(text.as_bytes()) {
+            match self.0.recv_timeout(PATIENCE) {
+                Ok(byte) => all.push(byte),
+                Err(e) => panic!("{e}: no {text:?} in {:?}", String::from_utf8_lossy(&all)),
+            }
+        }
+        String::from_utf8_lossy(&all).into_owned()
+    }
+}
+
+/// The program at a terminal: what it shows, where to type, and itself.
+fn at_a_terminal(words: &[&str]) -> (Reader, fs::File, std::process::Child) {
+    let pty = fleet_host::pty::Pty::open().expect("a pseudo-terminal");
+    let theirs = || fs::OpenOptions::new().read(true).write(true).open(pty.name()).expect("the other side");
+    let child = program(words).stdin(theirs()).stdout(theirs()).stderr(theirs()).spawn().expect("starts");
+    let shown = Reader::new(pty.ours.try_clone().expect("a copy"));
+    (shown, pty.ours.try_clone().expect("a copy"), child)
 }
 
 /// Long before this the test is over; a run that hangs ends by it.
@@ -396,15 +424,12 @@ const ENOUGH: &str = "60s";
 
 #[test]
 fn a_terminal_is_raw_and_live_and_quits_by_its_escape() {
-    let mut pty = fleet_host::pty::Pty::open().expect("a pseudo-terminal");
-    let theirs = || fs::OpenOptions::new().read(true).write(true).open(pty.name()).expect("the other side");
-    let mut child = program(&["run", "demo-beacon", "--for", ENOUGH, "--speed", "1"]);
-    let mut child = child.stdin(theirs()).stdout(theirs()).stderr(theirs()).spawn().expect("starts");
-    read_until(&mut pty.ours, ": up\r\n");
-    pty.ours.write_all(b"\x01h").expect("typed");
-    read_until(&mut pty.ours, "Ctrl-A x    quit\r\n");
-    pty.ours.write_all(b"\x01x").expect("typed");
-    let end = read_until(&mut pty.ours, "digest: ");
+    let (shown, mut keys, mut child) = at_a_terminal(&["run", "demo-beacon", "--for", ENOUGH]);
+    shown.until(": up\r\n");
+    keys.write_all(b"\x01h").expect("typed");
+    shown.until("Ctrl-A x    quit\r\n");
+    keys.write_all(b"\x01x").expect("typed");
+    let end = shown.until("digest: ");
     assert!(end.contains("virtual time "), "{end}");
     assert_eq!(child.wait().expect("ends").code(), Some(0));
 }
@@ -415,10 +440,10 @@ fn a_pseudo_terminal_of_our_own_carries_the_console() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("starts");
-    let line = read_until(child.stdout.as_mut().expect("a pipe"), "\n");
+    let line = Reader::new(child.stdout.take().expect("a pipe")).until("\n");
     let path = line.trim_end().rsplit(' ').next().expect("a path");
     assert!(path.starts_with("/dev/pts/"), "{line}");
-    read_until(&mut fs::File::open(path).expect("the other side"), "sent #0");
+    Reader::new(fs::File::open(path).expect("the other side")).until("sent #0");
     child.kill().expect("it still runs");
     child.wait().expect("it ended");
 }
@@ -443,11 +468,12 @@ fn slice_a_program_at_a_live_pipe() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("starts");
-    let (mut to, mut from) = (child.stdin.take().expect("a pipe"), child.stdout.take().expect("a pipe"));
-    read_until(&mut from, ">>> ");
+    let mut keys = child.stdin.take().expect("a pipe");
+    let shown = Reader::new(child.stdout.take().expect("a pipe"));
+    shown.until(">>> ");
     for (typed, answer) in [("20 + 22\r", "\r\n42\r\n>>> "), ("'a' * 3\r", "\r\n'aaa'\r\n>>> ")] {
-        to.write_all(typed.as_bytes()).expect("typed");
-        read_until(&mut from, answer);
+        keys.write_all(typed.as_bytes()).expect("typed");
+        shown.until(answer);
     }
     child.kill().expect("it still runs");
     child.wait().expect("it ended");
@@ -455,18 +481,16 @@ fn slice_a_program_at_a_live_pipe() {
 
 #[test]
 fn slice_a_person_at_the_repl() {
-    let mut pty = fleet_host::pty::Pty::open().expect("a pseudo-terminal");
-    let theirs = || fs::OpenOptions::new().read(true).write(true).open(pty.name()).expect("the other side");
-    let mut child = program(&["run", "microbit-micropython", "--for", ENOUGH]);
-    let mut child = child.stdin(theirs()).stdout(theirs()).stderr(theirs()).spawn().expect("starts");
-    read_until(&mut pty.ours, ">>> ");
-    pty.ours.write_all(b"1000 + 234\r").expect("typed");
-    read_until(&mut pty.ours, "1234\r\n>>> ");
-    pty.ours.write_all(b"while True: pass\r\r").expect("typed");
-    read_until(&mut pty.ours, "...");
-    pty.ours.write_all(b"\x03").expect("typed");
-    read_until(&mut pty.ours, "KeyboardInterrupt");
-    pty.ours.write_all(b"\x01x").expect("typed");
-    read_until(&mut pty.ours, "digest: ");
+    let (shown, mut keys, mut child) = at_a_terminal(&["run", "microbit-micropython", "--for", ENOUGH]);
+    shown.until(">>> ");
+    keys.write_all(b"1000 + 234\r").expect("typed");
+    shown.until("1234\r\n>>> ");
+    // What is echoed is not what is printed, and the guest heeds Ctrl-C only while it runs the loop.
+    keys.write_all(b"for i in range(1000000000): i or print('be', 'gun')\r\r").expect("typed");
+    shown.until("be gun");
+    keys.write_all(b"\x03").expect("typed");
+    shown.until("KeyboardInterrupt");
+    keys.write_all(b"\x01x").expect("typed");
+    shown.until("digest: ");
     assert_eq!(child.wait().expect("ends").code(), Some(0));
 }
