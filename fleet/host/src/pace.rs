@@ -1,13 +1,14 @@
 //! Virtual time beside the host's.
 //!
 //! A run that a person watches must not run away from them: while every node sleeps, virtual time goes no faster
-//! than the host's; with a given speed it never does. What a busy guest gained or lost is not made up for later.
+//! than the host's; with a given speed it never does. What a busy guest gained is not waited for later, and what it lost
+//! is made up for only if it is little.
 
 use emu_core::Time;
 use std::time::{Duration, Instant};
 
-/// Falling behind by more than this is forgiven.
-const FORGIVEN: u64 = 20_000_000;
+/// Falling behind by more than this many seconds of the host is forgiven; less, as on a busy host, is made up for.
+const FORGIVEN: f64 = 0.5;
 
 /// Ties virtual time to the host's.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ impl Pacer {
         let passed = host.duration_since(self.start).as_secs_f64() * self.speed * 1e9;
         let allowed = self.base + passed as u64;
         let ahead = now > allowed && busy && !self.always;
-        if ahead || allowed.since(now) > FORGIVEN {
+        if ahead || allowed.since(now) as f64 > FORGIVEN * 1e9 * self.speed {
             (self.start, self.base) = (host, now);
             return now;
         }
@@ -71,6 +72,15 @@ mod tests {
         assert_eq!(p.allowed(far, true), far);
         let next = p.allowed(far, false);
         assert!(next >= far && next < far + 10_000_000_000);
+    }
+
+    #[test]
+    fn a_little_that_was_lost_is_made_up_for_and_more_is_not() {
+        let mut p = Pacer::speed(1.0);
+        p.base = Time::ms(300);
+        assert!(p.allowed(Time::ZERO, true) >= Time::ms(300));
+        p.base = Time::secs(3);
+        assert_eq!(p.allowed(Time::ZERO, true), Time::ZERO);
     }
 
     #[test]
