@@ -71,6 +71,9 @@ impl Default for Params {
     }
 }
 
+/// Bytes in a flash page.
+const PAGE: u32 = 1024;
+
 /// The factory information.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ficr {
@@ -100,11 +103,11 @@ impl Device for Ficr {
     }
 
     fn reset(&mut self, kind: ResetKind, cx: &mut Cx) {
-        if kind != ResetKind::PowerOn {
-            return; // the factory writes once
+        if kind != ResetKind::PowerOn || self.bank.reg(Reg::Codepagesize) == PAGE {
+            return; // the factory writes once, before the chip is powered for the first time
         }
         let p = self.params;
-        self.bank.put(Reg::Codepagesize, 1024);
+        self.bank.put(Reg::Codepagesize, PAGE);
         self.bank.put(Reg::Codesize, p.pages);
         let blocks = (p.ram_kib.saturating_mul(1024) / RAM_BLOCK).min(4);
         self.bank.put(Reg::Numramblock, blocks);
@@ -143,11 +146,16 @@ mod tests {
     fn identity_comes_from_the_seed_or_the_board_and_survives_resets() {
         let mut b = Bench::new(Ficr::new(Params::default()));
         let id = [b.get(Reg::Deviceid, 0), b.get(Reg::Deviceid, 1)];
-        b.machine.reset(ResetKind::Soft);
-        assert_eq!(id, [b.get(Reg::Deviceid, 0), b.get(Reg::Deviceid, 1)]);
-        let mut other = Bench::new(Ficr::new(Params::default()));
-        other.machine.power_on(2);
-        assert_ne!(id[0], other.get(Reg::Deviceid, 0));
+        for kind in [ResetKind::Soft, ResetKind::PowerOn] {
+            b.machine.reset(kind);
+            assert_eq!(id, [b.get(Reg::Deviceid, 0), b.get(Reg::Deviceid, 1)], "{kind:?}");
+        }
+        let mut bus = emu_core::bus::Bus::default();
+        let ficr = bus.add_device("ficr", Box::new(Ficr::new(Params::default())));
+        bus.add_window(0x1000_0000, 0x1000, ficr);
+        let mut other = emu_core::Machine::new("other seed", bus);
+        other.power_on(2);
+        assert_ne!(other.bus.read(0x1000_0060, 4, Default::default(), false), Ok(u64::from(id[0])));
         let given = Params { device_id: Some(0x1122_3344_5566_7788), ..Params::default() };
         let mut b2 = Bench::new(Ficr::new(given));
         assert_eq!([b2.get(Reg::Deviceid, 0), b2.get(Reg::Deviceid, 1)], [0x5566_7788, 0x1122_3344]);
