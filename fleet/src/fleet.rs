@@ -213,6 +213,11 @@ impl Fleet {
         self.pending.insert((command.at, self.arrivals), command);
     }
 
+    /// Commands are still to come.
+    pub fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
     /// Commands that are due now.
     fn apply_due(&mut self) {
         while let Some(entry) = self.pending.first_entry() {

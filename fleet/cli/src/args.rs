@@ -19,7 +19,7 @@ Times are virtual: 5s, 250ms, 1.5s, 20us, 2m.
 On a terminal the console is live and virtual time goes no faster than the host's; Ctrl-A x quits,
 Ctrl-A h helps. With --pty and --live, and with --speed max, only a guest that sleeps waits for the host.
 
-Standard input that is no terminal is read to its end first and typed at the guest's pace: at the line's
+Standard input that is no terminal is read to its end first and typed from 0.1 s on at the guest's pace: at the line's
 rate, once it has enabled its receiver and has room; line ends become the Enter key (--raw-input: as they
 are). Its end does not end the run. Without --for and --until such a run goes on until the guest ends
 itself or sleeps for ever.

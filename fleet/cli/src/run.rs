@@ -16,6 +16,10 @@ use fleet_host::{
 };
 use std::io::{self, Read, Write};
 
+/// When piped input begins to be typed. A guest may enable its receiver before anybody reads it: LiteOS-M's shell then
+/// loses the first byte's interrupt and never makes room for the next one.
+const TYPING_STARTS: Time = Time::ms(100);
+
 /// How the outside is connected.
 enum Side {
     /// A person at a terminal.
@@ -119,7 +123,7 @@ fn connect(
         bytes = as_typed(&bytes);
     }
     if !bytes.is_empty() {
-        fleet.apply(Command::new(Time::ZERO, node, Act::Text { console, bytes }));
+        fleet.apply(Command::new(TYPING_STARTS, node, Act::Text { console, bytes }));
     }
     Ok(Side::Batch)
 }

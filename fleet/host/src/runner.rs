@@ -268,7 +268,8 @@ impl Runner {
             return self.all_stopped(target, watcher);
         }
         let running = fleet.nodes().filter(|n| n.state == NodeState::Running);
-        let dead = running.map(|n| n.machine.next_activity()).all(|t| t == Time::MAX);
+        let asleep = running.map(|n| n.machine.next_activity()).all(|t| t == Time::MAX);
+        let dead = asleep && !fleet.has_pending();
         self.still = if dead { self.still.saturating_add(1) } else { 0 };
         // One more step lets what is still on the air arrive.
         let over = self.still > 1 && self.plan.end.is_none() && !self.plan.live && !self.debuggers.any();
