@@ -568,7 +568,7 @@ impl<'s> Builder<'s> {
         }
         let (name, dev) = ("semihost".to_string(), DevId::cpu(0));
         all.push(ExternalPort { name, dev, port: 0, kind: PortKind::Semihost });
-        for p in all.iter().filter(|p| p.kind != PortKind::Radio) {
+        for p in all.iter().filter(|p| matches!(p.kind, PortKind::Serial | PortKind::Semihost)) {
             let console = Console { name: p.name.clone(), dev: p.dev, port: p.port, len: 0, hash: 0 };
             self.bus.fabric.consoles.push(console);
         }

@@ -218,6 +218,11 @@ impl Bus {
         let mut count = 0;
         while let Some(effect) = self.fabric.queue.pop_front() {
             count += 1;
+            if let Effect::Level { dev, pin, .. } = effect
+                && self.fabric.forced.contains_key(&(dev, pin))
+            {
+                continue;
+            }
             assert!(count < SETTLE_LIMIT, "wires of the board form a loop");
             let (Effect::Level { dev, .. } | Effect::Pulse { dev, .. } | Effect::Msg { dev, .. }) = &effect;
             let dev = *dev;

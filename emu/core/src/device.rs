@@ -15,7 +15,10 @@ use crate::{
     time::{Clock, Time},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::{borrow::Cow, collections::VecDeque};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, VecDeque},
+};
 
 /// Number of a device within its machine.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -151,6 +154,10 @@ pub struct Fabric {
     pub stalled_until: Time,
     /// The machine waits for an answer from outside that belongs to this instant.
     pub hold: bool,
+    /// Ports whose bytes another machine follows bit by bit. Part of the machine's build, not of its state.
+    pub followed: Vec<(DevId, Port)>,
+    /// Input pins that are stuck at a level.
+    pub(crate) forced: BTreeMap<(DevId, Pin), bool>,
     /// Interrupt lines that changed: CPU, line, level. The CPU drains its own.
     pub irqs: Vec<(u16, u16, bool)>,
     pub(crate) rng: Rng,
@@ -178,6 +185,8 @@ impl Fabric {
             reset_request: None,
             stalled_until: Time::ZERO,
             hold: false,
+            followed: vec![],
+            forced: BTreeMap::new(),
             irqs: vec![],
             rng: Rng::new(0),
             nets: vec![],
@@ -319,6 +328,11 @@ impl Fabric {
         self.outbox.push(Outgoing { at, dev, port, msg });
     }
 
+    /// The level that some output drives onto this input.
+    pub(crate) fn driven(&self, dev: DevId, pin: Pin) -> bool {
+        self.nets.iter().flatten().any(|n| n.level && n.sinks.contains(&Sink::Device(dev, pin)))
+    }
+
     pub(crate) fn levels(&self) -> Vec<Vec<bool>> {
         // Trailing lows are left out: how far the tables have grown is not state.
         let pins = |pins: &Vec<Net>| {
@@ -357,6 +371,8 @@ impl Fabric {
             nets: self.nets.clone(),
             links: self.links.clone(),
             queue: self.queue.clone(),
+            followed: self.followed.clone(),
+            forced: self.forced.clone(),
             ..*self
         }
     }
@@ -412,6 +428,10 @@ impl<'a> Cx<'a> {
     /// Sends a message through a port.
     pub fn send(&mut self, port: Port, msg: Msg) {
         self.f.send(self.me, port, msg);
+    }
+    /// Another machine listens to this port: it wants [`Msg::Sending`] at each start bit.
+    pub fn followed(&self, port: Port) -> bool {
+        self.f.followed.contains(&(self.me, port))
     }
     /// DMA read. `false` if a byte is not memory; the bytes up to there are read.
     pub fn dma_read(&mut self, addr: u64, out: &mut [u8]) -> bool {

@@ -7,6 +7,14 @@ use serde::{Deserialize, Serialize};
 pub enum Msg {
     /// A byte on a serial line, at the end of its stop bit.
     Byte(u8),
+    /// A byte leaves on a serial line from now on; its stop bit ends in `ns` nanoseconds. Sent, besides [`Msg::Byte`],
+    /// on a port that another machine listens to ([`Cx::followed`](crate::device::Cx::followed)).
+    Sending {
+        /// The byte.
+        byte: u8,
+        /// Nanoseconds from the start bit to the end of the stop bit.
+        ns: u32,
+    },
     /// Text for a console: the receiving UART takes it at the line's rate when it is enabled and has room.
     Text(Vec<u8>),
     /// An act of an I2C master on its bus.
@@ -24,6 +32,13 @@ pub enum Msg {
     Radio(RadioAct),
     /// What the air does to a radio.
     Air(AirEvent),
+    /// An Ethernet frame, from the destination address to the last byte before the FCS. To the medium: its first bit
+    /// leaves now. From the medium: its last bit has arrived.
+    Frame(Vec<u8>),
+    /// An Ethernet frame that arrived with a wrong FCS.
+    BadFrame(Vec<u8>),
+    /// The level of a wire between machines; `None`: nobody drives it.
+    Level(Option<bool>),
 }
 
 /// An act of an I2C master.

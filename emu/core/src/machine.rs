@@ -17,7 +17,7 @@ use crate::{
     time::{Clock, Time},
 };
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// No machine runs that long.
 const MOST_CYCLES: u64 = u64::MAX / 2;
@@ -48,6 +48,10 @@ pub enum PortKind {
     Serial,
     /// A radio's antenna.
     Radio,
+    /// An Ethernet socket.
+    Ethernet,
+    /// A pin that leads outside.
+    Pin,
     /// Semihosting text.
     Semihost,
 }
@@ -123,6 +127,7 @@ struct State {
     rng: Rng,
     stalled_until: Time,
     hold: bool,
+    forced: BTreeMap<(DevId, Pin), bool>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -411,6 +416,41 @@ impl Machine {
         self.stimulate(dev, |d, cx| d.wire_in(pin, level, cx));
     }
 
+    /// An input pin of a device sees `level` whatever its wire does (a stuck pin); `None`: the wire again.
+    pub fn force_pin(&mut self, dev: DevId, pin: Pin, level: Option<bool>) {
+        let f = &mut self.bus.fabric;
+        let seen = match level {
+            Some(level) => {
+                f.forced.insert((dev, pin), level);
+                level
+            }
+            None => {
+                f.forced.remove(&(dev, pin));
+                f.driven(dev, pin)
+            }
+        };
+        self.set_pin(dev, pin, seen);
+    }
+
+    /// Changes the image, and memory as it is now: for patches before the first instruction. The error is the first
+    /// address where there is no memory.
+    pub fn patch(&mut self, addr: u64, bytes: &[u8]) -> Result<(), u64> {
+        let n = self.bus.fabric.mem.poke(addr, bytes);
+        if n < bytes.len() {
+            return Err(addr.wrapping_add(n as u64));
+        }
+        let mut image = self.image.to_vec();
+        image.push((addr, bytes.to_vec())); // chunks go in in order: this one wins
+        self.image = image.into();
+        Ok(())
+    }
+
+    /// The CPUs execute nothing until `t`; devices go on.
+    pub fn stall_until(&mut self, t: Time) {
+        let stalled = &mut self.bus.fabric.stalled_until;
+        *stalled = (*stalled).max(t);
+    }
+
     /// Sets a device's named input; `false` if there is no such device or input.
     pub fn input(&mut self, device: &str, name: &str, value: i64) -> bool {
         let Some(dev) = self.bus.device_by_name(device) else { return false };
@@ -482,6 +522,7 @@ impl Machine {
             rng: f.rng.clone(),
             stalled_until: f.stalled_until,
             hold: f.hold,
+            forced: f.forced.clone(),
         }
     }
 
@@ -524,6 +565,7 @@ impl Machine {
         f.set_levels(&state.levels)?;
         (f.events, f.errors, f.consoles, f.rng) = (state.events, state.errors, state.consoles, state.rng);
         (f.stalled_until, f.outbox, f.hold) = (state.stalled_until, saved.outbox, state.hold);
+        f.forced = state.forced;
         self.now = state.now;
         Ok(())
     }
