@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 pub mod config;
+pub mod gateway;
 mod math;
 pub mod pcapng;
 pub mod radio;
