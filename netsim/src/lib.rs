@@ -5,11 +5,14 @@
 #![warn(missing_docs)]
 
 pub mod config;
+pub mod ethernet;
 pub mod gateway;
+pub mod line;
 mod math;
 pub mod pcapng;
+pub mod phy;
 pub mod radio;
 mod space;
 
-pub use config::{Edge, Propagation, RadioConfig, Sensitivity};
-pub use radio::{Delivery, Fate, FrameLog, RadioMedium};
+pub use config::{Edge, Propagation, RadioConfig};
+pub use radio::{Counters, Delivery, Fate, FrameLog, Jammer, Pattern, RadioFault, RadioMedium};

@@ -1,0 +1,1 @@
+//! Tests of serial lines and wires.
