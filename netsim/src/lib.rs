@@ -10,9 +10,8 @@ pub mod gateway;
 pub mod line;
 mod math;
 pub mod pcapng;
-pub mod phy;
 pub mod radio;
 mod space;
 
-pub use config::{Edge, Propagation, RadioConfig};
-pub use radio::{Counters, Delivery, Fate, FrameLog, Jammer, Pattern, RadioFault, RadioMedium};
+pub use config::{Edge, Propagation, RadioConfig, Sensitivity};
+pub use radio::{Delivery, Fate, FrameLog, RadioMedium};
