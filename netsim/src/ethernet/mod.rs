@@ -20,6 +20,10 @@
 //! tree, jumbo frames, a limit of the switch's inner bandwidth.
 
 mod config;
+mod faults;
+mod forward;
+mod gate;
+mod links;
 mod log;
 #[cfg(test)]
 mod tests;
@@ -27,8 +31,9 @@ mod tests;
 pub use config::{EthernetConfig, EthernetFault, LinkChange, LinkConfig};
 pub use log::{Counters, Fate, LoggedFrame};
 
+use crate::gateway::Gateway;
 use config::{LEAST_BYTES, chance};
-use emu_core::{Time, link::Msg, rng::hash_words};
+use emu_core::{Time, link::Msg};
 use log::{Id, Log, add};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -49,8 +54,6 @@ pub const GATEWAY: u32 = u32::MAX;
 
 /// Destination and source address and EtherType.
 const HEADER: usize = 14;
-/// Longest frame without FCS; with a VLAN tag four bytes more (IEEE 802.3, 3.2.7: envelope frames not meant).
-const LONGEST: usize = 1514;
 /// More bytes than this no station sends.
 const MOST_BYTES: usize = 65_535;
 
@@ -179,19 +182,12 @@ pub struct EthernetMedium {
     free: BTreeSet<(Time, u32, Way)>,
     /// Decided, not fetched yet.
     ready: Vec<Delivery>,
+    gateway: Option<Box<Gateway>>,
+    /// When the gateway was last called.
+    gateway_called: Time,
     #[serde(skip)]
     derived: Derived,
 }
-
-// Why a frame is thrown for.
-const LOSS: u64 = 0;
-const BURST: u64 = 1;
-const DUPLICATION: u64 = 2;
-const REORDERING: u64 = 3;
-const CORRUPTION: u64 = 4;
-const FLIPS: u64 = 5;
-/// Purposes of one copy of a frame.
-const PURPOSES: u64 = 16;
 
 impl EthernetMedium {
     /// A switch without stations. `seed` decides all chance.
@@ -209,12 +205,20 @@ impl EthernetMedium {
             to_station: BTreeMap::new(),
             free: BTreeSet::new(),
             ready: vec![],
+            gateway: None,
+            gateway_called: Time::ZERO,
             derived: Derived::default(),
         }
     }
 
     /// Links a station to the switch, or gives its link other properties.
-    pub fn connect(&mut self, station: u32, mut link: LinkConfig) {
+    pub fn connect(&mut self, station: u32, link: LinkConfig) {
+        if station != GATEWAY {
+            self.link(station, link);
+        }
+    }
+
+    fn link(&mut self, station: u32, mut link: LinkConfig) {
         for c in [&mut link.loss, &mut link.duplication, &mut link.reordering, &mut link.corruption] {
             *c = chance(*c);
         }
@@ -254,6 +258,7 @@ impl EthernetMedium {
             self.to_station.first_key_value().map(|(k, _)| k.0),
             forwarded(self.to_switch.first_key_value().map(|(k, _)| k.0)),
             forwarded(self.free.first().map(|k| k.0)),
+            self.gateway_due().map(|t| t + self.latency()),
             self.inbox.first_key_value().map(|(k, _)| k.0 + self.latency()),
         ];
         times.into_iter().flatten().min().unwrap_or(Time::MAX)
@@ -273,7 +278,9 @@ impl EthernetMedium {
             && self.inbox.iter().all(|(k, b)| due(k) && b.len() <= MOST_BYTES)
             && self.to_switch.iter().chain(&self.to_station).all(|(k, f)| due(k) && flight(f))
             && self.free.iter().all(|k| k.0 >= now && known(k.1))
-            && self.ready.iter().all(|d| d.at >= now && known(d.station))
+            && self.ready.iter().all(|d| d.at >= now && d.station < stations)
+            && self.gateway.is_some() == known(GATEWAY)
+            && self.gateway.iter().all(|g| g.fits(now))
     }
 
     // ---- time ----
@@ -314,6 +321,7 @@ impl EthernetMedium {
             self.to_switch.first_key_value().map(|(k, _)| k.0),
             self.free.first().map(|k| k.0),
             self.to_station.first_key_value().map(|(k, _)| k.0),
+            self.gateway_due(),
         ];
         times.into_iter().flatten().min()
     }
@@ -328,11 +336,19 @@ impl EthernetMedium {
             }
         } else if let Some((k, flight)) = first_at(&mut self.to_station, now) {
             self.at_station(now, k.1, flight);
+        } else {
+            self.gateway_acts(now, |gateway| gateway.poll(now));
         }
     }
 
     fn take_act(&mut self) {
-        let Some(((at, source, number), mut bytes)) = self.inbox.pop_first() else { return };
+        if let Some(((at, source, number), bytes)) = self.inbox.pop_first() {
+            self.start(at, source, number, bytes);
+        }
+    }
+
+    /// A station, or the gateway, sends a frame.
+    fn start(&mut self, at: Time, source: u32, number: u64, mut bytes: Vec<u8>) {
         // The sender's MAC pads (IEEE 802.3, 3.2.8); what is not even a header is shown as it was meant.
         if bytes.len() >= HEADER && bytes.len() < LEAST_BYTES {
             bytes.resize(LEAST_BYTES, 0);
@@ -343,295 +359,6 @@ impl EthernetMedium {
         }
         let frame = Frame { source, number, first: at, copy: 0, bytes };
         self.queue(at, source, Way::ToSwitch, frame);
-    }
-}
-
-fn first_at(map: &mut BTreeMap<Due, Flight>, now: Time) -> Option<(Due, Flight)> {
-    let first = map.first_entry()?;
-    (first.key().0 == now).then(|| first.remove_entry())
-}
-
-// The links.
-impl EthernetMedium {
-    /// A frame is to cross a link.
-    fn queue(&mut self, now: Time, station: u32, way: Way, frame: Frame) {
-        let Some(port) = self.ports.get_mut(&station) else { return };
-        let (down, most) = (port.down, port.link.queue as usize);
-        let lane = port.lane(way);
-        let fate = if down {
-            Fate::LinkDown
-        } else if lane.queue.is_empty() && now >= lane.free {
-            return self.send(now, station, way, frame);
-        } else if lane.queue.len() >= most {
-            Fate::QueueFull
-        } else {
-            lane.queue.push_back(frame);
-            self.free.insert((lane.free, station, way));
-            return;
-        };
-        if way == Way::ToSwitch {
-            self.open(&frame);
-        }
-        self.end(now, station, &frame, fate);
-    }
-
-    /// The gap after the last frame is over.
-    fn send_next(&mut self, now: Time, station: u32, way: Way) {
-        let Some(lane) = self.ports.get_mut(&station).map(|p| p.lane(way)) else { return };
-        let Some(frame) = lane.queue.pop_front() else { return };
-        self.send(now, station, way, frame);
-        self.note_waiting(station, way);
-    }
-
-    fn note_waiting(&mut self, station: u32, way: Way) {
-        let Some(lane) = self.ports.get_mut(&station).map(|p| p.lane(way)) else { return };
-        if !lane.queue.is_empty() {
-            self.free.insert((lane.free, station, way));
-        }
-    }
-
-    /// A frame's first bit enters a link.
-    fn send(&mut self, now: Time, station: u32, way: Way, mut frame: Frame) {
-        let Some(port) = self.ports.get_mut(&station) else { return };
-        let (link, breaks, burst) = (port.link.clone(), port.breaks, port.burst);
-        let (frame_ns, slot_ns) = link.frame_ns(frame.bytes.len());
-        let lane = port.lane(way);
-        lane.free = now + slot_ns;
-        lane.sent += 1;
-        let number = lane.sent;
-        let twice = if way == Way::ToSwitch { 1 } else { 2 };
-        if way == Way::ToSwitch && frame.copy == 0 {
-            frame.first = now;
-            self.open(&frame);
-        }
-        let to = if way == Way::ToSwitch { u64::MAX } else { station.into() };
-        let lucky = |purpose, chance| self.lucky(&frame, to, purpose, chance);
-        let lost =
-            lucky(LOSS, link.loss) || burst.is_some_and(|(loss, until)| now < until && lucky(BURST, loss));
-        let again = frame.copy & twice == 0 && lucky(DUPLICATION, link.duplication);
-        let late = if lucky(REORDERING, link.reordering) { link.reorder_ns } else { 0 };
-        let damaged = lucky(CORRUPTION, link.corruption);
-        if again {
-            let copy = Frame { copy: frame.copy | twice, ..frame.clone() };
-            self.log(|log| log.copies(copy.id(), 1));
-            if let Some(port) = self.ports.get_mut(&station) {
-                port.lane(way).queue.push_front(copy);
-            }
-            self.note_waiting(station, way);
-        }
-        if lost {
-            return self.end(now, station, &frame, Fate::Lost);
-        }
-        let due = (now + frame_ns + link.latency_ns + late, station, number);
-        let flights = if way == Way::ToSwitch { &mut self.to_switch } else { &mut self.to_station };
-        flights.insert(due, Flight { frame, breaks, damaged });
-    }
-
-    fn throw(&self, frame: &Frame, to: u64, purpose: u64) -> u64 {
-        let purpose = u64::from(frame.copy) * PURPOSES + purpose;
-        hash_words(self.seed, &[frame.source.into(), frame.number, to, purpose])
-    }
-
-    /// Whether a throw succeeds that does so with probability `chance`.
-    fn lucky(&self, frame: &Frame, to: u64, purpose: u64, chance: f64) -> bool {
-        chance > 0.0 && ((self.throw(frame, to, purpose) >> 11) as f64) < chance * (1u64 << 53) as f64
-    }
-
-    fn log(&mut self, note: impl FnOnce(&mut Log)) {
-        if let Some(log) = &mut self.derived.log {
-            note(log);
-        }
-    }
-
-    fn open(&mut self, frame: &Frame) {
-        self.log(|log| log.open(frame.id(), &frame.bytes));
-    }
-
-    /// A frame, or one copy of it, is over.
-    fn end(&mut self, now: Time, station: u32, frame: &Frame, fate: Fate) {
-        if let Some(port) = self.ports.get_mut(&station) {
-            port.counters.drop(fate);
-        }
-        self.log(|log| log.end(frame.id(), station, now, fate));
-    }
-
-    fn broken(&self, station: u32, flight: &Flight) -> bool {
-        self.ports.get(&station).is_none_or(|p| p.down || p.breaks != flight.breaks)
-    }
-
-    /// A frame's last bit reaches its station.
-    fn at_station(&mut self, now: Time, station: u32, flight: Flight) {
-        if self.broken(station, &flight) {
-            return self.end(now, station, &flight.frame, Fate::LinkDown);
-        }
-        let fate = if flight.damaged { Fate::BadFcs } else { Fate::Received };
-        self.end(now, station, &flight.frame, fate);
-        let Some(port) = self.ports.get_mut(&station) else { return };
-        let msg = if flight.damaged {
-            add(&mut port.counters.rx_bad, 1);
-            Msg::BadFrame(self.flip(station, flight.frame))
-        } else {
-            add(&mut port.counters.rx_frames, 1);
-            add(&mut port.counters.rx_bytes, flight.frame.bytes.len() as u64);
-            Msg::Frame(flight.frame.bytes)
-        };
-        self.ready.push(Delivery { at: now, station, msg });
-    }
-
-    /// The bytes with one or three bits flipped: an odd number never cancels out.
-    fn flip(&self, station: u32, mut frame: Frame) -> Vec<u8> {
-        let throw = |i| self.throw(&frame, station.into(), FLIPS + i);
-        let bits = if throw(0) & 1 == 0 { 1 } else { 3 };
-        let places: Vec<u64> = (1..=bits).map(throw).collect();
-        let len = frame.bytes.len().max(1) as u64;
-        for place in places {
-            if let Some(byte) = frame.bytes.get_mut((place / 8 % len) as usize) {
-                *byte ^= 1 << (place % 8);
-            }
-        }
-        frame.bytes
-    }
-}
-
-// The switch.
-impl EthernetMedium {
-    /// A frame's last bit reaches the switch.
-    fn at_switch(&mut self, now: Time, source: u32, flight: Flight) {
-        let bytes = &flight.frame.bytes;
-        let tagged = matches!(bytes.get(12..14), Some([0x81, 0x00] | [0x88, 0xa8]));
-        let fate = if self.broken(source, &flight) {
-            Some(Fate::LinkDown)
-        } else if flight.damaged {
-            Some(Fate::Damaged)
-        } else if bytes.len() < HEADER {
-            Some(Fate::Runt)
-        } else if bytes.len() > LONGEST + if tagged { 4 } else { 0 } {
-            Some(Fate::Oversized)
-        } else {
-            None
-        };
-        match fate {
-            Some(fate) => self.end(now, source, &flight.frame, fate),
-            None => self.forward(now, flight.frame),
-        }
-    }
-
-    fn forward(&mut self, now: Time, frame: Frame) {
-        let (Some(to), Some(from)) = (mac(&frame.bytes, 0), mac(&frame.bytes, 6)) else { return };
-        self.learn(now, from, frame.source);
-        // IEEE 802.1Q, 8.6.3: reserved addresses stay on their link.
-        if to[..5] == [0x01, 0x80, 0xc2, 0, 0] && to[5] < 0x10 {
-            return self.end(now, frame.source, &frame, Fate::Filtered);
-        }
-        match self.place(now, to) {
-            Some(station) if station == frame.source => self.end(now, station, &frame, Fate::Filtered),
-            Some(station) if self.apart(frame.source, station) => {
-                self.end(now, frame.source, &frame, Fate::Partitioned);
-            }
-            Some(station) => self.queue(now, station, Way::ToStation, frame),
-            None => self.flood(now, &frame),
-        }
-    }
-
-    fn flood(&mut self, now: Time, frame: &Frame) {
-        let others: Vec<u32> = self.ports.keys().copied().filter(|n| *n != frame.source).collect();
-        self.log(|log| log.fork(frame.id(), others.len() as u64));
-        let mut apart = false;
-        for station in others {
-            if self.apart(frame.source, station) {
-                self.log(|log| log.end(frame.id(), station, now, Fate::Partitioned));
-                apart = true;
-            } else {
-                self.queue(now, station, Way::ToStation, frame.clone());
-            }
-        }
-        if apart && let Some(port) = self.ports.get_mut(&frame.source) {
-            port.counters.drop(Fate::Partitioned);
-        }
-    }
-
-    fn apart(&self, a: u32, b: u32) -> bool {
-        self.groups.as_ref().is_some_and(|g| g.get(&a) != g.get(&b))
-    }
-
-    /// Where frames to an address go; `None`: to all.
-    fn place(&self, now: Time, to: Mac) -> Option<u32> {
-        let learned = self.learned.get(&to).filter(|_| to[0] & 1 == 0)?;
-        (now.since(learned.at) <= self.config.ageing_ns).then_some(learned.station)
-    }
-
-    fn learn(&mut self, now: Time, from: Mac, station: u32) {
-        if from[0] & 1 != 0 {
-            return; // A group is no sender.
-        }
-        let full = self.learned.len() >= self.config.addresses as usize && !self.learned.contains_key(&from);
-        let age = self.config.ageing_ns;
-        if full && now.since(self.oldest) > age {
-            self.learned.retain(|_, l| now.since(l.at) <= age);
-            self.oldest = self.learned.values().map(|l| l.at).min().unwrap_or(now);
-        }
-        if !full || self.learned.len() < self.config.addresses as usize {
-            self.learned.insert(from, Learned { station, at: now });
-        }
-    }
-
-    // ---- faults ----
-
-    /// Something happens to the links at a time that no [`EthernetMedium::run_until`] has passed. Stations without a
-    /// link are ignored.
-    pub fn fault(&mut self, at: Time, fault: &EthernetFault) {
-        self.advance(at);
-        match fault {
-            EthernetFault::Set { stations, changes } => {
-                self.each(stations, |port| changes.apply(&mut port.link));
-                self.least_ns = self.least();
-            }
-            EthernetFault::Burst { stations, loss, until } => {
-                self.each(stations, |port| port.burst = Some((chance(*loss), *until)));
-            }
-            EthernetFault::Down { stations } => self.break_links(at, stations),
-            EthernetFault::Up { stations } => self.each(stations, |port| port.down = false),
-            EthernetFault::Partition { groups } => {
-                let group =
-                    |(i, g): (usize, &Vec<u32>)| g.iter().map(move |n| (*n, i as u32)).collect::<Vec<_>>();
-                self.groups = Some(groups.iter().enumerate().flat_map(group).collect());
-            }
-            EthernetFault::Heal => self.groups = None,
-        }
-    }
-
-    fn chosen(&self, stations: &[u32]) -> Vec<u32> {
-        if stations.is_empty() { self.ports.keys().copied().collect() } else { stations.to_vec() }
-    }
-
-    fn each(&mut self, stations: &[u32], mut change: impl FnMut(&mut Port)) {
-        for station in self.chosen(stations) {
-            self.ports.get_mut(&station).into_iter().for_each(&mut change);
-        }
-    }
-
-    fn break_links(&mut self, at: Time, stations: &[u32]) {
-        let chosen: BTreeSet<u32> = self.chosen(stations).into_iter().collect();
-        for &station in &chosen {
-            let Some(port) = self.ports.get_mut(&station).filter(|p| !p.down) else { continue };
-            port.down = true;
-            port.breaks += 1;
-            let waiting = std::mem::take(&mut port.to_switch.queue);
-            for mut frame in waiting {
-                // Only a copy has been on the link before.
-                if frame.copy == 0 {
-                    frame.first = at;
-                    self.open(&frame);
-                }
-                self.end(at, station, &frame, Fate::LinkDown);
-            }
-            let Some(port) = self.ports.get_mut(&station) else { continue };
-            for frame in std::mem::take(&mut port.to_station.queue) {
-                self.end(at, station, &frame, Fate::LinkDown);
-            }
-        }
-        // A switch forgets what it learned on a link that breaks.
-        self.learned.retain(|_, l| !chosen.contains(&l.station));
     }
 
     // ---- log ----
@@ -653,6 +380,7 @@ impl EthernetMedium {
     }
 }
 
-fn mac(bytes: &[u8], at: usize) -> Option<Mac> {
-    bytes.get(at..at + 6)?.try_into().ok()
+fn first_at(map: &mut BTreeMap<Due, Flight>, now: Time) -> Option<(Due, Flight)> {
+    let first = map.first_entry()?;
+    (first.key().0 == now).then(|| first.remove_entry())
 }
