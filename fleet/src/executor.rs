@@ -1,12 +1,12 @@
 //! Who runs the machines of an epoch. The thread pool lives in fleet-host.
 
-use crate::node::Node;
+use crate::island::Island;
 use emu_core::Time;
 
-/// Runs nodes up to a barrier.
+/// Runs islands up to a barrier.
 pub trait Executor {
-    /// Runs every node to `until`, in any order, on any threads, and gives them all back in any order.
-    fn run(&self, nodes: Vec<Box<Node>>, until: Time) -> Vec<Box<Node>>;
+    /// Runs every island to `until`, in any order, on any threads, and gives them all back in any order.
+    fn run(&self, islands: Vec<Box<Island>>, until: Time) -> Vec<Box<Island>>;
 }
 
 /// One after the other, in place.
@@ -14,10 +14,10 @@ pub trait Executor {
 pub struct Serial;
 
 impl Executor for Serial {
-    fn run(&self, mut nodes: Vec<Box<Node>>, until: Time) -> Vec<Box<Node>> {
-        for node in &mut nodes {
-            node.run_until(until);
+    fn run(&self, mut islands: Vec<Box<Island>>, until: Time) -> Vec<Box<Island>> {
+        for island in &mut islands {
+            island.run_until(until);
         }
-        nodes
+        islands
     }
 }

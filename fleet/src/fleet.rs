@@ -1,27 +1,28 @@
 //! The fleet and its scheduler.
 //!
-//! Machines share nothing and meet only through media. An epoch ends at a barrier: the earliest promise of any node
-//! (the first instant at which it can be heard) plus the medium's latency, or the next decision of the medium, or the
-//! next command. Up to the barrier every machine runs on its own, in any order and on any thread; then acts are
-//! sorted by (time, node, sequence), the medium decides, and deliveries happen at the barrier. Sleepers that have
-//! nothing due are not touched.
+//! Machines share nothing and meet only through media. An epoch ends at a barrier: the earliest instant at which any
+//! node can be heard on a medium (its promise plus that medium's latency), or the next decision of a medium, or the
+//! next command. Up to the barrier every island (a machine, or several on fast lines) runs on its own, in any order
+//! and on any thread; then acts are sorted by (time, node, sequence), the media decide, and deliveries happen at the
+//! barrier. Sleepers that have nothing due are not touched.
 //!
 //! Architecture Invariant: nothing is delivered before the barrier; it is asserted.
 
 use crate::{
-    command::{Act, Command},
+    agenda::Agenda,
+    command::Command,
     executor::Executor,
-    node::{ConsoleByte, Node, NodeAct},
-    view::{ConsoleView, FleetView, MistakeView, NodeState, NodeView},
+    island::Island,
+    node::{ConsoleByte, Left, Node, NodeAct, Seat, Stop},
+    view::{FleetView, node_view},
 };
 use emu_core::{
     Time,
-    link::Msg,
-    machine::Exit,
-    save::{self, LoadError},
+    device::{DevId, Port},
+    link::{Msg, RadioAct},
+    machine::{Exit, PortKind},
 };
-use netsim::{Delivery, RadioConfig, RadioMedium};
-use serde::{Deserialize, Serialize};
+use netsim::{Medium, RadioConfig, RadioMedium, medium::Delivery};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -48,99 +49,81 @@ pub enum FleetExit {
     },
 }
 
-/// Times at which nodes do something next, as an ordered set and by node.
-#[derive(Clone, Debug, Default)]
-struct Agenda {
-    order: BTreeSet<(Time, u32)>,
-    times: Vec<Time>,
+/// The number of the radio medium, which every fleet has.
+pub const RADIO: u32 = 0;
+
+/// One end of a line between two nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// Node.
+    pub node: u32,
+    /// Its device.
+    pub dev: DevId,
+    /// The device's port.
+    pub port: Port,
 }
 
-impl Agenda {
-    fn set(&mut self, node: u32, at: Time) {
-        let n = node as usize;
-        if self.times.len() <= n {
-            self.times.resize(n + 1, Time::MAX);
-        }
-        let old = std::mem::replace(&mut self.times[n], at);
-        if old != at {
-            self.order.remove(&(old, node));
-        }
-        if at != Time::MAX {
-            self.order.insert((at, node));
-        }
-    }
-    fn first(&self) -> Time {
-        self.order.first().map_or(Time::MAX, |e| e.0)
-    }
-    fn until(&self, t: Time) -> Vec<u32> {
-        let mut due: Vec<_> = self.order.range(..=(t, u32::MAX)).map(|e| e.1).collect();
-        due.sort_unstable();
-        due
-    }
+/// A medium of the fleet with its name.
+#[derive(Clone, Debug)]
+pub(crate) struct Network {
+    pub name: String,
+    pub medium: Medium,
+    /// The node of each station.
+    pub stations: BTreeMap<u32, u32>,
 }
 
 /// Many machines under one virtual clock.
 pub struct Fleet {
-    /// `None` only while an executor has the node.
-    nodes: Vec<Option<Box<Node>>>,
-    radio: RadioMedium,
-    now: Time,
-    seed: u64,
+    /// `None` while an executor has the island, and for good if another took it in.
+    pub(crate) islands: Vec<Option<Box<Island>>>,
+    /// Island and place in it of every node.
+    pub(crate) homes: Vec<(u32, u32)>,
+    pub(crate) networks: Vec<Network>,
+    /// Island and number in it of every line.
+    pub(crate) lines: Vec<(u32, u32)>,
+    pub(crate) now: Time,
+    pub(crate) seed: u64,
     /// Longest epoch in nanoseconds. Changes nothing but the host's rhythm.
     pub slice: u64,
     /// The barrier of an epoch that a stop interrupted.
-    open_epoch: Option<Time>,
-    activity: Agenda,
-    promises: Agenda,
-    /// Some node waits for an answer of the medium within the epoch.
-    holding: bool,
+    pub(crate) open_epoch: Option<Time>,
+    pub(crate) activity: Agenda,
+    /// When an island can be heard on a medium.
+    pub(crate) heard: Agenda,
+    /// Some node waits for an answer of a medium within the epoch.
+    pub(crate) holding: bool,
     /// Nodes that stopped in the open epoch and have not been told of.
-    stopped: BTreeSet<u32>,
-    acts: Vec<NodeAct>,
+    pub(crate) stopped: BTreeSet<u32>,
+    pub(crate) acts: Vec<NodeAct>,
     /// Console bytes of the open epoch, then those of closed ones in order of time.
-    fresh: Vec<ConsoleByte>,
-    console: Vec<ConsoleByte>,
+    pub(crate) fresh: Vec<ConsoleByte>,
+    pub(crate) console: Vec<ConsoleByte>,
     /// Commands to come, by time and order of arrival.
-    pending: BTreeMap<(Time, u64), Command>,
-    arrivals: u64,
-    journal: Vec<Command>,
-    frames: u64,
-    tap: Option<Vec<NodeAct>>,
+    pub(crate) pending: BTreeMap<(Time, u64), Command>,
+    pub(crate) arrivals: u64,
+    pub(crate) journal: Vec<Command>,
+    pub(crate) frames: u64,
+    pub(crate) tap: Option<Vec<NodeAct>>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct SavedFleet {
-    version: u16,
-    now: Time,
-    seed: u64,
-    open_epoch: Option<Time>,
-    acts: Vec<NodeAct>,
-    pending: BTreeMap<(Time, u64), Command>,
-    arrivals: u64,
-    journal: Vec<Command>,
-    frames: u64,
-    radio: RadioMedium,
-    stopped: BTreeSet<u32>,
-    fresh: Vec<ConsoleByte>,
-    nodes: Vec<Vec<u8>>,
-}
-
-const VERSION: u16 = 1;
 /// Why a node is always there outside an epoch.
-const HOME: &str = "nodes are home between epochs";
+pub(crate) const HOME: &str = "nodes are home between epochs";
 
 impl Fleet {
     /// A fleet without nodes. `seed` decides everything random in its media.
     pub fn new(seed: u64, radio: RadioConfig) -> Fleet {
+        let radio = Medium::Radio(RadioMedium::new(radio, seed));
         Fleet {
-            nodes: vec![],
-            radio: RadioMedium::new(radio, seed),
+            islands: vec![],
+            homes: vec![],
+            networks: vec![Network { name: "radio".into(), medium: radio, stations: BTreeMap::new() }],
+            lines: vec![],
             now: Time::ZERO,
             seed,
             slice: u64::MAX,
             open_epoch: None,
             activity: Agenda::default(),
-            promises: Agenda::default(),
+            heard: Agenda::default(),
             holding: false,
             stopped: BTreeSet::new(),
             acts: vec![],
@@ -154,14 +137,70 @@ impl Fleet {
         }
     }
 
-    /// Adds a node; its number is its position. Nodes are added before the fleet runs.
+    /// Adds a node; its number is its position. Nodes are added before the fleet runs. Its radio is on the air.
     pub fn add(&mut self, node: Node) {
-        assert_eq!(node.id as usize, self.nodes.len(), "nodes are numbered in order");
-        if node.radio.is_some() {
-            self.radio.place(node.id, node.position);
+        assert_eq!(node.id() as usize, self.homes.len(), "nodes are numbered in order");
+        let (id, position) = (node.id(), node.position);
+        let radio = node.machine.ports.iter().find(|p| p.kind == PortKind::Radio).map(|p| (p.dev, p.port));
+        self.homes.push((id, 0));
+        self.islands.push(Some(Box::new(Island::new(id, node))));
+        if let Some((dev, port)) = radio {
+            self.attach(RADIO, id, End { node: id, dev, port });
+            if let Medium::Radio(m) = &mut self.networks[0].medium {
+                m.place(id, position);
+            }
         }
-        self.nodes.push(Some(Box::new(node)));
-        self.refresh(self.nodes.len() - 1);
+        self.refresh(id as usize);
+    }
+
+    /// Adds a medium; the answer is its number.
+    pub fn add_medium(&mut self, name: &str, medium: Medium) -> u32 {
+        self.networks.push(Network { name: name.into(), medium, stations: BTreeMap::new() });
+        self.networks.len() as u32 - 1
+    }
+
+    /// Puts a node's port on a medium as `station`.
+    pub fn attach(&mut self, medium: u32, station: u32, end: End) {
+        let network = &mut self.networks[medium as usize];
+        network.stations.insert(station, end.node);
+        let latency = network.medium.latency();
+        let End { node, dev, port } = end;
+        self.at(node).seats.push(Seat { dev, port, line: false, medium, station, latency });
+        self.refresh(self.homes[node as usize].0 as usize);
+    }
+
+    /// Joins nodes by lines, before the fleet runs, once. The lines get numbers in this order.
+    pub fn join(&mut self, lines: Vec<(Medium, [End; 2])>) {
+        for (_, [a, b]) in &lines {
+            self.merge(a.node, b.node);
+        }
+        for (medium, ends) in lines {
+            let (home, latency) = (self.homes[ends[0].node as usize].0, medium.latency());
+            let line = self.island(home as usize).add_line(medium);
+            self.lines.push((home, line));
+            for (station, End { node, dev, port }) in (0..).zip(ends) {
+                let node = self.at(node);
+                node.machine.bus.fabric.followed.push((dev, port));
+                node.seats.push(Seat { dev, port, line: true, medium: line, station, latency });
+            }
+            self.refresh(home as usize);
+        }
+    }
+
+    fn merge(&mut self, a: u32, b: u32) {
+        let (a, b) = (self.homes[a as usize].0, self.homes[b as usize].0);
+        if a == b {
+            return;
+        }
+        let (into, from) = (a.min(b), a.max(b));
+        let Some(other) = self.islands[from as usize].take() else { return };
+        let first = self.island(into as usize).nodes().count() as u32;
+        for (i, node) in other.nodes().enumerate() {
+            self.homes[node.id() as usize] = (into, first + i as u32);
+        }
+        self.island(into as usize).absorb(*other);
+        self.refresh(from as usize);
+        self.refresh(into as usize);
     }
 
     /// Virtual time: every node has run up to here, sleepers in spirit.
@@ -172,19 +211,21 @@ impl Fleet {
     pub fn seed(&self) -> u64 {
         self.seed
     }
-    /// All nodes.
+    /// All nodes by number.
     pub fn nodes(&self) -> impl ExactSizeIterator<Item = &Node> {
-        self.nodes.iter().map(|n| &**n.as_ref().expect(HOME))
+        self.homes.iter().map(|&(island, i)| self.islands[island as usize].as_ref().expect(HOME).node(i))
     }
-    fn all_mut(&mut self) -> impl Iterator<Item = &mut Node> {
-        self.nodes.iter_mut().map(|n| &mut **n.as_mut().expect(HOME))
+    pub(crate) fn island(&mut self, i: usize) -> &mut Island {
+        self.islands[i].as_mut().expect(HOME)
     }
     /// Node number `i`, which exists.
-    fn node(&self, i: usize) -> &Node {
-        self.nodes[i].as_ref().expect(HOME)
+    pub(crate) fn node(&self, i: u32) -> &Node {
+        let (island, i) = self.homes[i as usize];
+        self.islands[island as usize].as_ref().expect(HOME).node(i)
     }
-    fn at(&mut self, i: usize) -> &mut Node {
-        self.nodes[i].as_mut().expect(HOME)
+    pub(crate) fn at(&mut self, i: u32) -> &mut Node {
+        let (island, i) = self.homes[i as usize];
+        self.island(island as usize).node_mut(i)
     }
     /// A node by name.
     pub fn find(&self, name: &str) -> Option<u32> {
@@ -192,83 +233,33 @@ impl Fleet {
     }
     /// A node for a debugger: breakpoints and reading. What changes state goes through [`Fleet::apply`].
     pub fn node_mut(&mut self, node: u32) -> Option<&mut Node> {
-        self.nodes.get_mut(node as usize)?.as_deref_mut()
+        ((node as usize) < self.homes.len()).then(|| self.at(node))
+    }
+    /// Names of the media by number.
+    pub fn media(&self) -> impl Iterator<Item = (&str, &Medium)> {
+        self.networks.iter().map(|n| (&n.name[..], &n.medium))
+    }
+    /// A line by its number.
+    pub fn line(&self, line: u32) -> Option<&Medium> {
+        let (island, i) = *self.lines.get(line as usize)?;
+        self.islands[island as usize].as_ref()?.line(i)
     }
 
-    fn refresh(&mut self, i: usize) {
-        let node = self.node(i);
-        let (activity, promise) = (node.next_activity(), node.radio.map(|_| node.promise()));
-        self.activity.set(i as u32, activity);
-        if let Some(promise) = promise {
-            self.promises.set(i as u32, promise);
-        }
+    pub(crate) fn refresh(&mut self, island: usize) {
+        let (activity, heard) = match &self.islands[island] {
+            Some(i) => (i.next_activity(), i.heard()),
+            None => (Time::MAX, Time::MAX),
+        };
+        self.activity.set(island as u32, activity);
+        self.heard.set(island as u32, heard);
     }
 
-    // ---- commands ----
-
-    /// Takes a command; it happens at its time, or now if that is past.
-    pub fn apply(&mut self, mut command: Command) {
-        command.at = command.at.max(self.now);
-        self.arrivals += 1;
-        self.pending.insert((command.at, self.arrivals), command);
-    }
-
-    /// Commands are still to come.
-    pub fn has_pending(&self) -> bool {
-        !self.pending.is_empty()
-    }
-
-    /// Commands that are due now.
-    fn apply_due(&mut self) {
-        while let Some(entry) = self.pending.first_entry() {
-            if entry.key().0 > self.now {
-                break;
-            }
-            let command = entry.remove();
-            self.apply_now(command);
-        }
-    }
-
-    fn apply_now(&mut self, mut command: Command) {
-        let i = command.node as usize;
-        let now = self.now;
-        let Some(node) = self.node_mut(command.node) else { return };
-        node.run_until(now);
-        command.at = now; // a command that came in the middle of an epoch waited for its end
-        command.retired = node.machine.retired();
-        match &command.act {
-            Act::Text { console, bytes } => {
-                let port = node.machine.bus.fabric.consoles.get(usize::from(*console));
-                if let Some((dev, port)) = port.map(|c| (c.dev, c.port)) {
-                    node.machine.deliver(dev, port, Msg::Text(bytes.clone()));
-                }
-            }
-            Act::Input { device, name, value } => {
-                node.machine.input(device, name, *value);
-            }
-            Act::Reset(kind) => {
-                node.machine.reset(*kind);
-                node.state = NodeState::Running;
-            }
-            Act::Move(position) => {
-                node.position = *position;
-                self.radio.place(command.node, *position);
-            }
-            Act::WriteMemory { addr, bytes } => {
-                let (cpu, bus) = node.machine.cpu_mut(0);
-                cpu.debug_write(bus, *addr, bytes);
-            }
-            Act::WriteRegister { reg, value } => {
-                node.machine.cpu_mut(0).0.set_reg(usize::from(*reg), *value);
-            }
-        }
-        self.journal.push(command);
-        self.collect(i);
-    }
-
-    /// Everything applied so far, in order.
-    pub fn journal(&self) -> &[Command] {
-        &self.journal
+    /// Brings a node and its island to the present.
+    pub(crate) fn bring(&mut self, node: u32) -> &mut Node {
+        let (now, (home, i)) = (self.now, self.homes[node as usize]);
+        let island = self.island(home as usize);
+        island.run_until(now);
+        island.node_mut(i)
     }
 
     // ---- running ----
@@ -312,22 +303,21 @@ impl Fleet {
     /// The first stop not told yet.
     fn next_stop(&mut self) -> Option<FleetExit> {
         let node = self.stopped.pop_first()?;
-        let n = self.at(node as usize);
-        if let Some(exit) = n.stop.take() {
-            return Some(FleetExit::Stopped { node, exit });
-        }
-        match n.state {
-            NodeState::Exited { code } => Some(FleetExit::Exited { node, code }),
-            _ => self.next_stop(),
+        match self.at(node).stop.take() {
+            Some(Stop::Exit(exit)) => Some(FleetExit::Stopped { node, exit }),
+            Some(Stop::Ended(code)) => Some(FleetExit::Exited { node, code }),
+            None => self.next_stop(),
         }
     }
 
     /// The end of the next epoch: nobody hears anything of it before then.
     fn barrier(&self, end: Time) -> Time {
-        let heard = self.promises.first() + self.radio.latency();
         let command = self.pending.first_key_value().map_or(Time::MAX, |(k, _)| k.0);
+        let decision = self.networks.iter().map(|n| n.medium.next_decision()).min().unwrap_or(Time::MAX);
+        let latency = |a: &NodeAct| self.networks[a.medium as usize].medium.latency();
+        let waiting = self.acts.iter().map(|a| a.at + latency(a)).min().unwrap_or(Time::MAX);
         let slice = self.now + self.slice.max(1);
-        let barrier = end.min(heard).min(command).min(self.radio.next_decision()).min(slice);
+        let barrier = end.min(self.heard.first()).min(command).min(decision).min(waiting).min(slice);
         barrier.max(self.now)
     }
 
@@ -336,13 +326,14 @@ impl Fleet {
     fn run_epoch(&mut self, barrier: Time, executor: &dyn Executor) {
         loop {
             self.run_due(barrier, executor);
-            let held = |f: &Fleet| f.nodes().filter(|n| n.machine.held()).map(|n| n.machine.now()).min();
+            let held = |f: &Fleet| f.islands.iter().flatten().filter_map(|i| i.held()).min();
             let Some(at) = self.holding.then(|| held(self)).flatten() else { return };
-            self.decide(at);
-            for i in 0..self.nodes.len() {
-                let node = self.at(i);
-                if node.machine.held() && node.machine.now() == at {
-                    node.machine.release();
+            self.decide(at.min(barrier));
+            for i in 0..self.islands.len() {
+                let Some(island) = &mut self.islands[i] else { continue };
+                if island.held() == Some(at) {
+                    let held = island.nodes_mut().filter(|n| n.machine.held() && n.now() == at);
+                    held.for_each(|n| n.machine.release());
                     self.refresh(i);
                 }
             }
@@ -354,29 +345,32 @@ impl Fleet {
         let due = self.activity.until(barrier);
         match &due[..] {
             [] => {}
-            [one] => self.at(*one as usize).run_until(barrier),
+            [one] => self.island(*one as usize).run_until(barrier),
             _ => {
-                let away = due.iter().map(|&i| self.nodes[i as usize].take().expect(HOME)).collect();
-                for node in executor.run(away, barrier) {
-                    let i = node.id as usize;
-                    self.nodes[i] = Some(node);
+                let away = due.iter().map(|&i| self.islands[i as usize].take().expect(HOME)).collect();
+                for island in executor.run(away, barrier) {
+                    let i = island.id as usize;
+                    self.islands[i] = Some(island);
                 }
             }
         }
         for i in due {
             self.collect(i as usize);
-            self.holding |= self.node(i as usize).machine.held();
-            let n = self.node(i as usize);
-            if n.stop.is_some() || matches!(n.state, NodeState::Exited { .. }) {
-                self.stopped.insert(i);
-            }
+            let island = self.islands[i as usize].as_ref().expect(HOME);
+            self.holding |= island.held().is_some();
+            self.stopped.extend(island.nodes().filter(|n| n.stop.is_some()).map(Node::id));
         }
     }
 
-    /// Takes what left a node and notes when it is due again.
-    fn collect(&mut self, i: usize) {
-        let node = self.nodes[i].as_mut().expect(HOME);
-        node.drain(&mut self.fresh, &mut self.acts);
+    /// Takes what left an island and notes when it is due again.
+    pub(crate) fn collect(&mut self, i: usize) {
+        let mut left = Left {
+            console: std::mem::take(&mut self.fresh),
+            acts: std::mem::take(&mut self.acts),
+            lines: vec![],
+        };
+        self.island(i).collect(&mut left);
+        (self.fresh, self.acts) = (left.console, left.acts);
         self.refresh(i);
     }
 
@@ -384,7 +378,7 @@ impl Fleet {
     fn close_epoch(&mut self, barrier: Time) {
         self.decide(barrier);
         // What a delivery brought about at the barrier itself is the next epoch's.
-        debug_assert!(self.acts.iter().all(|a| a.at == barrier), "act behind the barrier");
+        debug_assert!(self.acts.iter().all(|a| a.at >= barrier), "act behind the barrier");
         self.now = barrier;
         self.fresh.sort_by_key(|b| (b.at, b.node));
         self.console.append(&mut self.fresh);
@@ -398,27 +392,31 @@ impl Fleet {
         let acts: Vec<_> = self.acts.drain(..n).collect();
         for a in &acts {
             debug_assert!(a.at >= before, "act before its epoch");
-            self.frames += u64::from(matches!(a.act, emu_core::link::RadioAct::TxStart(_)));
-            self.radio.act(a.node, a.at, &a.act);
+            self.frames += u64::from(matches!(a.act, Msg::Radio(RadioAct::TxStart(_)) | Msg::Frame(_)));
+            self.networks[a.medium as usize].medium.act(a.station, a.at, &a.act);
         }
         if let Some(tap) = &mut self.tap {
             tap.extend(acts);
         }
-        for Delivery { at, node, event } in self.radio.run_until(to) {
-            assert!(at >= before && at <= to, "delivery at {at} outside {before} to {to}");
-            let i = node as usize;
-            let node = self.at(i);
-            node.run_until(to);
-            if let (Some((dev, port, _)), NodeState::Running) = (node.radio, node.state) {
-                node.machine.deliver(dev, port, Msg::Air(event));
+        for m in 0..self.networks.len() {
+            if self.networks[m].medium.next_decision() > to {
+                continue;
             }
-            self.collect(i);
+            for Delivery { at, station, msg } in self.networks[m].medium.run_until(to) {
+                assert!(at >= before && at <= to, "delivery at {at} outside {before} to {to}");
+                let Some(&node) = self.networks[m].stations.get(&station) else { continue };
+                let (home, i) = self.homes[node as usize];
+                let island = self.island(home as usize);
+                island.run_until(to);
+                island.node_mut(i).hear(false, m as u32, station, msg);
+                self.collect(home as usize);
+            }
         }
     }
 
     /// What was printed before the stop is shown with it.
     fn show_until_stop(&mut self) {
-        let stops = self.stopped.iter().map(|&i| self.node(i as usize).machine.now());
+        let stops = self.stopped.iter().map(|&i| self.node(i).now());
         let stop = stops.min().unwrap_or(self.now);
         self.fresh.sort_by_key(|b| (b.at, b.node));
         let n = self.fresh.partition_point(|b| b.at <= stop);
@@ -432,150 +430,25 @@ impl Fleet {
         std::mem::take(&mut self.console)
     }
 
-    /// Collects what happens on the air from now on.
-    pub fn tap_air(&mut self) {
+    /// Collects what happens on media from now on.
+    pub fn tap_acts(&mut self) {
         self.tap = Some(vec![]);
     }
 
-    /// Radio acts since the last call, in order; empty without [`Fleet::tap_air`].
-    pub fn take_air(&mut self) -> Vec<NodeAct> {
+    /// Acts on media since the last call, in order; empty without [`Fleet::tap_acts`].
+    pub fn take_acts(&mut self) -> Vec<NodeAct> {
         self.tap.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// The fleet as people see it now.
     pub fn view(&mut self) -> Arc<FleetView> {
         let now = self.now;
-        let nodes = self.all_mut().map(|n| node_view(n, now)).collect();
+        let nodes = (0..self.homes.len() as u32).map(|i| node_view(self.bring(i), now)).collect();
         Arc::new(FleetView { now, nodes, frames: self.frames, commands: self.journal.len() as u64 })
     }
 
     /// Instructions retired by all nodes.
     pub fn retired(&self) -> u64 {
         self.nodes().map(|n| n.machine.retired()).sum()
-    }
-
-    /// Digest of everything that decides how the run goes on, with all nodes brought to the present time.
-    pub fn digest(&mut self) -> u128 {
-        let now = self.now;
-        let mut parts = vec![];
-        for n in self.all_mut() {
-            n.run_until(now);
-            parts.push(n.digest());
-        }
-        let fleet = (VERSION, now, self.seed, &self.radio, &self.acts, &self.pending, &self.journal);
-        save::digest(&save::to_bytes(&(parts, save::digest(&save::to_bytes(&fleet)))))
-    }
-
-    // ---- snapshot ----
-
-    /// A copy that goes its own way from here.
-    pub fn fork(&mut self) -> Fleet {
-        let mut copy = Fleet {
-            nodes: self.all_mut().map(|n| Some(Box::new(n.fork()))).collect(),
-            radio: self.radio.clone(),
-            stopped: self.stopped.clone(),
-            activity: self.activity.clone(),
-            promises: self.promises.clone(),
-            acts: self.acts.clone(),
-            fresh: self.fresh.clone(),
-            console: vec![],
-            pending: self.pending.clone(),
-            journal: self.journal.clone(),
-            tap: None,
-            ..*self
-        };
-        for i in 0..copy.nodes.len() {
-            copy.refresh(i);
-        }
-        copy
-    }
-
-    /// The whole state as bytes, but for console bytes that [`Fleet::take_console`] would give now.
-    pub fn save(&mut self) -> Vec<u8> {
-        save::to_bytes(&SavedFleet {
-            version: VERSION,
-            now: self.now,
-            seed: self.seed,
-            open_epoch: self.open_epoch,
-            acts: self.acts.clone(),
-            pending: self.pending.clone(),
-            arrivals: self.arrivals,
-            journal: self.journal.clone(),
-            frames: self.frames,
-            radio: self.radio.clone(),
-            stopped: self.stopped.clone(),
-            fresh: self.fresh.clone(),
-            nodes: self.nodes().map(Node::save).collect(),
-        })
-    }
-
-    /// Restores [`Fleet::save`]'s bytes into a fleet built from the same file. After an error throw it away.
-    pub fn load(&mut self, bytes: &[u8]) -> Result<(), LoadError> {
-        let s: SavedFleet = save::from_bytes(bytes)?;
-        if s.version != VERSION || s.nodes.len() != self.nodes.len() {
-            return Err(LoadError::Mismatch(format!(
-                "version {} with {} nodes; this fleet: version {VERSION} with {}",
-                s.version,
-                s.nodes.len(),
-                self.nodes.len()
-            )));
-        }
-        for (node, bytes) in self.all_mut().zip(&s.nodes) {
-            node.load(bytes)?;
-        }
-        (self.now, self.seed, self.open_epoch, self.acts) = (s.now, s.seed, s.open_epoch, s.acts);
-        (self.pending, self.arrivals, self.journal) = (s.pending, s.arrivals, s.journal);
-        (self.frames, self.radio) = (s.frames, s.radio);
-        (self.stopped, self.fresh) = (s.stopped, s.fresh);
-        self.stopped.retain(|i| (*i as usize) < self.nodes.len());
-        self.console.clear();
-        for i in 0..self.nodes.len() {
-            self.refresh(i);
-            let untold = self.stopped.contains(&(i as u32));
-            self.at(i).stop_again(untold);
-        }
-        if self.fits() { Ok(()) } else { Err(LoadError::Corrupt("something lies in the past".into())) }
-    }
-
-    /// What was loaded can go on: nothing is due before the present, nothing is of a node that is not there.
-    fn fits(&self) -> bool {
-        let (now, nodes) = (self.now, self.nodes.len() as u32);
-        self.open_epoch.is_none_or(|end| end >= now)
-            && self.acts.iter().all(|a| a.at >= now && a.node < nodes)
-            && self.fresh.iter().all(|b| b.node < nodes)
-            && self.radio.fits(nodes, now)
-            && self.nodes().all(|n| {
-                let left = &n.machine.bus.fabric.outbox;
-                n.next_activity() >= now && left.iter().all(|o| o.at >= now)
-            })
-    }
-}
-
-fn node_view(n: &mut Node, now: Time) -> NodeView {
-    n.run_until(now);
-    let m = &n.machine;
-    let f = &m.bus.fabric;
-    let device = |d| m.bus.device_name(d).to_string();
-    let mistake = |(d, what, s): (_, &emu_core::diag::Mistake, &emu_core::diag::Stat)| MistakeView {
-        device: device(d),
-        what: what.to_string(),
-        first: s.first,
-        place: s.pc.map(|pc| n.firmware.place(pc)),
-        count: s.count,
-    };
-    let names = (0..m.bus.device_count()).map(|i| emu_core::device::DevId(i as u16));
-    let display = |d| Some((device(d), m.bus.device(d)?.view(now)?));
-    NodeView {
-        name: n.name.clone(),
-        machine: m.name.clone(),
-        position: n.position,
-        state: n.state,
-        asleep: (0..m.cpu_count()).all(|c| m.asleep(c)),
-        place: n.firmware.place(m.cpu(0).pc()),
-        retired: m.retired(),
-        consoles: f.consoles.iter().map(|c| ConsoleView { name: c.name.clone(), len: c.len }).collect(),
-        mistakes: f.errors.total,
-        mistake_list: f.errors.iter().map(mistake).collect(),
-        displays: names.filter_map(display).collect(),
     }
 }

@@ -4,19 +4,25 @@
 //! The same seed, images and commands give the same run, bit for bit: with any executor, slice, snapshot or fork.
 #![warn(missing_docs)]
 
+mod agenda;
+mod apply;
 pub mod command;
 pub mod config;
 pub mod executor;
 #[allow(clippy::module_inception)]
 pub mod fleet;
 pub mod image;
+pub mod island;
 pub mod machines;
 pub mod node;
 pub mod scenario;
+mod skew;
+mod snapshot;
 pub mod view;
 
 pub use command::{Act, Command};
 pub use executor::{Executor, Serial};
-pub use fleet::{Fleet, FleetExit};
+pub use fleet::{End, Fleet, FleetExit};
+pub use island::Island;
 pub use node::{ConsoleByte, Node};
 pub use view::{FleetView, NodeState, NodeView};

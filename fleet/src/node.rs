@@ -1,11 +1,11 @@
-//! One device of the fleet: a machine with its image, its consoles and its place.
+//! One device of the fleet: a machine with its image, its consoles, its place and its clock.
 
-use crate::{image::Firmware, view::NodeState};
+use crate::{image::Firmware, skew::Skew, view::NodeState};
 use emu_core::{
     Machine, Time,
     device::{DevId, Outgoing, Port},
-    link::{Msg, RadioAct},
-    machine::{Exit, PortKind},
+    link::Msg,
+    machine::Exit,
     rng::hash_words,
     save::LoadError,
 };
@@ -26,7 +26,7 @@ pub struct ConsoleByte {
     pub byte: u8,
 }
 
-/// What a radio of a node did.
+/// What a node did on a medium.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeAct {
     /// When.
@@ -35,8 +35,44 @@ pub struct NodeAct {
     pub node: u32,
     /// Number of the act within the node.
     pub seq: u64,
+    /// The medium: a number of the fleet's, or of the island's lines.
+    pub medium: u32,
+    /// The node's number on that medium.
+    pub station: u32,
     /// What.
-    pub act: RadioAct,
+    pub act: Msg,
+}
+
+/// A port that is on a medium.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seat {
+    pub dev: DevId,
+    pub port: Port,
+    /// The medium is one of the island's lines, not of the fleet's media.
+    pub line: bool,
+    pub medium: u32,
+    pub station: u32,
+    /// Of the medium, in nanoseconds.
+    pub latency: u64,
+}
+
+/// Why a node wants the fleet's attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// Its machine stopped.
+    Exit(Exit),
+    /// Its guest ended itself.
+    Ended(u32),
+}
+
+/// What left a node.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Left {
+    pub console: Vec<ConsoleByte>,
+    /// Acts on the fleet's media.
+    pub acts: Vec<NodeAct>,
+    /// Acts on the island's lines.
+    pub lines: Vec<NodeAct>,
 }
 
 /// A device of the fleet.
@@ -45,19 +81,19 @@ pub struct Node {
     pub name: String,
     /// Position in metres.
     pub position: [f64; 3],
-    /// The machine.
+    /// The machine. Its times are those of its own clock: see [`Node::now`].
     pub machine: Machine,
     /// Its image, shared by all nodes that run it.
     pub firmware: Arc<Firmware>,
     /// Runs, or why not.
     pub state: NodeState,
     pub(crate) id: u32,
-    /// The radio's device and port, and the medium it is on.
-    pub(crate) radio: Option<(DevId, Port, usize)>,
+    pub(crate) seats: Vec<Seat>,
+    pub(crate) skew: Skew,
     semihost: Semihost,
     acts: u64,
     /// A stop that the fleet has not told yet.
-    pub(crate) stop: Option<Exit>,
+    pub(crate) stop: Option<Stop>,
     /// Execute one instruction only, then stop.
     pub(crate) step: bool,
 }
@@ -69,6 +105,7 @@ struct SavedNode {
     state: NodeState,
     semihost: Semihost,
     acts: u64,
+    skew: Skew,
     machine: Vec<u8>,
 }
 
@@ -77,7 +114,6 @@ impl Node {
     pub fn new(id: u32, name: &str, mut machine: Machine, firmware: Arc<Firmware>, seed: u64) -> Node {
         machine.bus.semihosting = true;
         machine.power_on(hash_words(seed, &[u64::from(id)]));
-        let radio = machine.ports.iter().find(|p| p.kind == PortKind::Radio).map(|p| (p.dev, p.port, 0));
         Node {
             name: name.into(),
             position: [0.0; 3],
@@ -85,7 +121,8 @@ impl Node {
             firmware,
             state: NodeState::Running,
             id,
-            radio,
+            seats: vec![],
+            skew: Skew::default(),
             semihost: Semihost::default(),
             acts: 0,
             stop: None,
@@ -93,12 +130,38 @@ impl Node {
         }
     }
 
-    /// Runs to `end`; time alone passes if the guest has ended or locked up. A stop is left in `stop`.
+    /// Its number in the fleet.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The fleet's time up to which it has run.
+    pub fn now(&self) -> Time {
+        self.skew.fleet(self.machine.now())
+    }
+
+    /// How much its clock gains, in parts per million.
+    pub fn drift_ppm(&self) -> i32 {
+        self.skew.ppm()
+    }
+
+    pub(crate) fn running(&self) -> bool {
+        self.state == NodeState::Running
+    }
+
+    /// Its port on a medium, by the medium's numbers.
+    pub(crate) fn seat(&self, line: bool, medium: u32, station: u32) -> Option<&Seat> {
+        self.seats.iter().find(|s| (s.line, s.medium, s.station) == (line, medium, station))
+    }
+
+    /// Runs to `end` of the fleet's time; time alone passes if the guest has ended or locked up. A stop is left in
+    /// `stop`.
     pub fn run_until(&mut self, end: Time) {
         if self.stop.is_some() {
             return;
         }
-        while self.state == NodeState::Running && self.machine.now() < end || self.due(end) {
+        let end = self.skew.local(end);
+        while self.running() && self.machine.now() < end || self.due(end) {
             let exit = if self.step { self.machine.step(end) } else { self.machine.run_until(end) };
             match exit {
                 Exit::Reached | Exit::Held => return,
@@ -109,41 +172,66 @@ impl Node {
                 }
                 Exit::Lockup(cpu, pc) => {
                     self.state = NodeState::LockedUp { pc };
-                    self.stop = Some(Exit::Lockup(cpu, pc));
+                    self.stop = Some(Stop::Exit(Exit::Lockup(cpu, pc)));
                     return;
                 }
                 other => {
-                    self.stop = Some(other);
+                    self.stop = Some(Stop::Exit(other));
                     self.step = false;
                     return;
                 }
             }
         }
-        if self.state != NodeState::Running {
+        if !self.running() {
             self.machine.stand_until(end);
         }
     }
 
-    /// After a load: what was not told before the save will be told.
-    pub(crate) fn stop_again(&mut self, untold: bool) {
-        if let (NodeState::LockedUp { pc }, true) = (self.state, untold) {
-            self.stop = Some(Exit::Lockup(0, pc));
-        }
+    /// From the fleet's time `now` on its clock gains `ppm`.
+    pub(crate) fn set_drift(&mut self, now: Time, ppm: i32) {
+        self.skew = Skew::new(now, self.machine.now(), ppm);
     }
 
-    /// Something is due at the present time although the machine is there already (a delivery scheduled it).
+    /// After a load: what was not told before the save will be told.
+    pub(crate) fn stop_again(&mut self, untold: bool) {
+        self.stop = match self.state {
+            _ if !untold => None,
+            NodeState::LockedUp { pc } => Some(Stop::Exit(Exit::Lockup(0, pc))),
+            NodeState::Exited { code } => Some(Stop::Ended(code)),
+            NodeState::Running | NodeState::Off => None,
+        };
+    }
+
+    /// Something is due at the present (local) time although the machine is there already: a delivery scheduled it.
     fn due(&self, end: Time) -> bool {
-        self.state == NodeState::Running && self.machine.now() == end && self.machine.next_event() <= end
+        self.running() && self.machine.now() == end && self.machine.next_event() <= end
     }
 
     /// When this node next does something by itself.
     pub(crate) fn next_activity(&self) -> Time {
-        if self.state == NodeState::Running { self.machine.next_activity() } else { Time::MAX }
+        if self.running() { self.skew.fleet(self.machine.next_activity()) } else { Time::MAX }
     }
 
-    /// The earliest time at which it can be heard.
-    pub(crate) fn promise(&self) -> Time {
-        if self.state == NodeState::Running { self.machine.promise() } else { Time::MAX }
+    /// The earliest time at which it can be heard on the fleet's media if something stirs it at `from`.
+    pub(crate) fn heard_from(&self, from: Time) -> Time {
+        self.heard(from, false)
+    }
+
+    /// The same on the island's lines.
+    pub(crate) fn heard_on_lines_from(&self, from: Time) -> Time {
+        self.heard(from, true)
+    }
+
+    fn heard(&self, from: Time, line: bool) -> Time {
+        if from == Time::MAX {
+            return from;
+        }
+        let lookahead = |s: &Seat| match self.machine.bus.device(s.dev).map_or(0, |d| d.lookahead()) {
+            u64::MAX => 0, // a model that knows nothing of media may send at any instant
+            ns => ns - ns / 2 * u64::from(self.skew.ppm() != 0), // a fast clock's lookahead passes sooner
+        };
+        let seats = self.seats.iter().filter(|s| s.line == line);
+        seats.map(|s| from + lookahead(s) + s.latency).min().unwrap_or(Time::MAX)
     }
 
     /// Does the semihosting call at which the CPU waits. `true`: the guest has ended.
@@ -159,6 +247,7 @@ impl Node {
             Outcome::Value(v) => core_done(&mut self.machine, cpu, v),
             Outcome::Exit(code) => {
                 self.state = NodeState::Exited { code };
+                self.stop = Some(Stop::Ended(code));
                 return true;
             }
             Outcome::Unsupported(_) => core_done(&mut self.machine, cpu, u64::MAX),
@@ -166,22 +255,29 @@ impl Node {
         false
     }
 
-    /// Takes what left the machine: console bytes and radio acts.
-    pub(crate) fn drain(&mut self, console: &mut Vec<ConsoleByte>, acts: &mut Vec<NodeAct>) {
+    /// Takes what left the machine.
+    pub(crate) fn drain(&mut self, left: &mut Left) {
         for Outgoing { at, dev, port, msg } in self.machine.take_outbox() {
-            match msg {
-                Msg::Byte(byte) => {
-                    let found = self.machine.bus.fabric.consoles.iter();
-                    if let Some(i) = found.clone().position(|c| c.dev == dev && c.port == port) {
-                        console.push(ConsoleByte { at, node: self.id, console: i as u16, byte });
-                    }
+            let at = self.skew.fleet(at);
+            if let Msg::Byte(byte) = msg {
+                let found = self.machine.bus.fabric.consoles.iter();
+                if let Some(i) = found.clone().position(|c| c.dev == dev && c.port == port) {
+                    left.console.push(ConsoleByte { at, node: self.id, console: i as u16, byte });
                 }
-                Msg::Radio(act) => {
-                    self.acts += 1;
-                    acts.push(NodeAct { at, node: self.id, seq: self.acts, act });
-                }
-                _ => {}
+                continue;
             }
+            let Some(seat) = self.seats.iter().find(|s| s.dev == dev && s.port == port) else { continue };
+            self.acts += 1;
+            let (medium, station) = (seat.medium, seat.station);
+            let act = NodeAct { at, node: self.id, seq: self.acts, medium, station, act: msg };
+            if seat.line { left.lines.push(act) } else { left.acts.push(act) }
+        }
+    }
+
+    /// Hands over what a medium delivers; a node that does not run hears nothing.
+    pub(crate) fn hear(&mut self, line: bool, medium: u32, station: u32, msg: Msg) {
+        if let (Some(&Seat { dev, port, .. }), true) = (self.seat(line, medium, station), self.running()) {
+            self.machine.deliver(dev, port, msg);
         }
     }
 
@@ -192,14 +288,22 @@ impl Node {
             machine: self.machine.fork(),
             firmware: Arc::clone(&self.firmware),
             semihost: self.semihost.clone(),
+            seats: self.seats.clone(),
             ..*self
         }
     }
 
     /// Everything but the machine, for the digest.
     pub(crate) fn digest(&mut self) -> u128 {
-        let around =
-            (&self.name, self.position, &self.state, &self.semihost, self.acts, self.machine.digest());
+        let around = (
+            &self.name,
+            self.position,
+            &self.state,
+            &self.semihost,
+            self.acts,
+            self.skew,
+            self.machine.digest(),
+        );
         emu_core::save::digest(&emu_core::save::to_bytes(&around))
     }
 
@@ -210,6 +314,7 @@ impl Node {
             state: self.state,
             semihost: self.semihost.clone(),
             acts: self.acts,
+            skew: self.skew,
             machine: self.machine.save(),
         })
     }
@@ -221,7 +326,7 @@ impl Node {
         }
         self.machine.load(&s.machine)?;
         (self.position, self.state, self.semihost, self.acts) = (s.position, s.state, s.semihost, s.acts);
-        (self.stop, self.step) = (None, false);
+        (self.skew, self.stop, self.step) = (s.skew, None, false);
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! What people and tools see of a fleet: immutable, published at barriers.
 
+use crate::node::Node;
 use emu_core::{Time, device::View};
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,8 @@ pub enum NodeState {
         /// Its exit code.
         code: u32,
     },
+    /// Its power is cut.
+    Off,
     /// The CPU locked up.
     LockedUp {
         /// Where.
@@ -82,4 +85,33 @@ pub struct FleetView {
     pub frames: u64,
     /// Commands applied so far.
     pub commands: u64,
+}
+
+/// A node that was brought to `now`.
+pub(crate) fn node_view(n: &Node, now: Time) -> NodeView {
+    let m = &n.machine;
+    let f = &m.bus.fabric;
+    let device = |d| m.bus.device_name(d).to_string();
+    let mistake = |(d, what, s): (_, &emu_core::diag::Mistake, &emu_core::diag::Stat)| MistakeView {
+        device: device(d),
+        what: what.to_string(),
+        first: s.first,
+        place: s.pc.map(|pc| n.firmware.place(pc)),
+        count: s.count,
+    };
+    let names = (0..m.bus.device_count()).map(|i| emu_core::device::DevId(i as u16));
+    let display = |d| Some((device(d), m.bus.device(d)?.view(now)?));
+    NodeView {
+        name: n.name.clone(),
+        machine: m.name.clone(),
+        position: n.position,
+        state: n.state,
+        asleep: (0..m.cpu_count()).all(|c| m.asleep(c)),
+        place: n.firmware.place(m.cpu(0).pc()),
+        retired: m.retired(),
+        consoles: f.consoles.iter().map(|c| ConsoleView { name: c.name.clone(), len: c.len }).collect(),
+        mistakes: f.errors.total,
+        mistake_list: f.errors.iter().map(mistake).collect(),
+        displays: names.filter_map(display).collect(),
+    }
 }

@@ -9,9 +9,11 @@ pub mod ethernet;
 pub mod gateway;
 pub mod line;
 mod math;
+pub mod medium;
 pub mod pcapng;
 pub mod radio;
 mod space;
 
 pub use config::{Edge, Propagation, RadioConfig, Sensitivity};
 pub use radio::{Delivery, Fate, FrameLog, RadioMedium};
+pub use medium::Medium;

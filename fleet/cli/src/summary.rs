@@ -63,6 +63,7 @@ fn mistakes(out: &mut dyn Write, view: &FleetView) -> io::Result<()> {
 pub fn ends(view: &FleetView) -> impl Iterator<Item = String> {
     view.nodes.iter().filter_map(|n| match n.state {
         NodeState::Running => None,
+        NodeState::Off => Some(format!("{}: its power is cut", n.name)),
         NodeState::Exited { code } => Some(format!("{}: the guest ended itself with {code}", n.name)),
         NodeState::LockedUp { .. } => Some(format!("{}: the CPU locked up at {}", n.name, n.place)),
     })

@@ -1,6 +1,6 @@
 //! What was on the air, as a pcapng file.
 
-use emu_core::link::RadioAct;
+use emu_core::link::{Msg, RadioAct};
 use fleet::Fleet;
 use netsim::pcapng::{USER0, Writer, packet};
 use std::{
@@ -23,14 +23,14 @@ impl Capture {
             .map_err(|source| crate::InputError::Write { path: path.display().to_string(), source })?;
         let mut writer = Writer::new("flotilla");
         let interface = writer.interface("radio", USER0);
-        fleet.tap_air();
+        fleet.tap_acts();
         Ok(Capture { file: BufWriter::new(file), writer, interface })
     }
 
     /// Writes what was sent since the last call.
     pub fn take(&mut self, fleet: &mut Fleet) -> io::Result<()> {
-        for act in fleet.take_air() {
-            let RadioAct::TxStart(frame) = &act.act else { continue };
+        for act in fleet.take_acts() {
+            let Msg::Radio(RadioAct::TxStart(frame)) = &act.act else { continue };
             let name = fleet.nodes().nth(act.node as usize).map_or("?", |n| &n.name);
             let comment = format!("from {name} at {} dBm", frame.dbm);
             self.writer.packet(self.interface, act.at, &packet(act.node, frame), &[comment]);

@@ -10,7 +10,7 @@
 use crate::io::HostEvent;
 use emu_core::{cpu::Arch, device::ResetKind};
 use emu_debug::{DebugTarget, End, Event, GdbServer, Points, Resume, StopReason};
-use fleet::{Fleet, Node};
+use fleet::{Act, Command, Fleet, Node};
 use std::{
     collections::BTreeMap,
     net::{SocketAddr, TcpListener},
@@ -45,6 +45,13 @@ impl Handle {
     fn node(&mut self) -> Option<&mut Node> {
         self.fleet.as_mut()?.node_mut(self.node)
     }
+
+    /// Goes through the journal, so that a session replays.
+    fn apply(&mut self, act: Act) -> bool {
+        let Some(fleet) = &mut self.fleet else { return false };
+        let command = Command::new(fleet.now(), self.node, act);
+        fleet.apply_stopped(command)
+    }
 }
 
 impl DebugTarget for Handle {
@@ -55,7 +62,8 @@ impl DebugTarget for Handle {
         self.node().map_or(0, |node| node.machine.cpu(0).reg(n))
     }
     fn write_reg(&mut self, n: usize, value: u64) -> bool {
-        self.node().is_some_and(|node| node.machine.cpu_mut(0).0.set_reg(n, value))
+        let Ok(reg) = u16::try_from(n) else { return false };
+        self.apply(Act::WriteRegister { reg, value })
     }
     fn read_mem(&mut self, addr: u64, out: &mut [u8]) -> usize {
         let Some(node) = self.node() else { return 0 };
@@ -63,9 +71,7 @@ impl DebugTarget for Handle {
         cpu.debug_read(bus, addr, out)
     }
     fn write_mem(&mut self, addr: u64, bytes: &[u8]) -> bool {
-        let Some(node) = self.node() else { return false };
-        let (cpu, bus) = node.machine.cpu_mut(0);
-        cpu.debug_write(bus, addr, bytes) == bytes.len()
+        self.apply(Act::WriteMemory { addr, bytes: bytes.to_vec() })
     }
     fn set_points(&mut self, points: &Points) {
         let Some(node) = self.node() else { return };
@@ -73,15 +79,12 @@ impl DebugTarget for Handle {
         node.machine.bus.fabric.mem.set_watches(points.watches());
     }
     fn reset(&mut self) {
-        if let Some(node) = self.node() {
-            node.machine.reset(ResetKind::PowerOn);
-            node.state = fleet::NodeState::Running;
-        }
+        self.apply(Act::Reset(ResetKind::PowerOn));
     }
     fn monitor(&mut self, command: &str) -> Option<String> {
         let node = self.node()?;
         match command {
-            "time" => Some(format!("{} s\n", node.machine.now())),
+            "time" => Some(format!("{} s\n", node.now())),
             "mistakes" => {
                 let line = |(_, what, stat): (_, &emu_core::diag::Mistake, &emu_core::diag::Stat)| {
                     format!("{} times since {}: {what}\n", stat.count, stat.first)

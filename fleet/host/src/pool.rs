@@ -1,23 +1,23 @@
-//! Threads that run the machines of an epoch. Nodes travel to a worker and back; who runs which changes nothing.
-#![allow(clippy::vec_box)] // nodes are large, and the executor's contract moves them as boxes
+//! Threads that run the machines of an epoch. Islands travel to a worker and back; who runs which changes nothing.
+#![allow(clippy::vec_box)] // islands are large, and the executor's contract moves them as boxes
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 use emu_core::Time;
-use fleet::{Executor, Node};
+use fleet::{Executor, Island};
 
 /// Virtual work below which an epoch is run in place: node-nanoseconds (a wake-up of a thread costs some
 /// microseconds, a busy node emulates 100 ns of virtual time in about 10 ns).
 const WORTH_WHILE: u64 = 400_000;
 
 struct Job {
-    nodes: Vec<Box<Node>>,
+    islands: Vec<Box<Island>>,
     until: Time,
 }
 
 /// A fixed set of worker threads.
 pub struct Pool {
     jobs: Vec<Sender<Job>>,
-    done: Receiver<Vec<Box<Node>>>,
+    done: Receiver<Vec<Box<Island>>>,
     threads: Vec<std::thread::JoinHandle<()>>,
 }
 
@@ -38,12 +38,12 @@ impl Pool {
     }
 }
 
-fn work(inbox: &Receiver<Job>, done: &Sender<Vec<Box<Node>>>) {
-    for Job { mut nodes, until } in inbox {
-        for n in &mut nodes {
+fn work(inbox: &Receiver<Job>, done: &Sender<Vec<Box<Island>>>) {
+    for Job { mut islands, until } in inbox {
+        for n in &mut islands {
             n.run_until(until);
         }
-        if done.send(nodes).is_err() {
+        if done.send(islands).is_err() {
             return;
         }
     }
@@ -60,23 +60,23 @@ impl Drop for Pool {
 }
 
 impl Executor for Pool {
-    fn run(&self, mut nodes: Vec<Box<Node>>, until: Time) -> Vec<Box<Node>> {
-        let work: u64 = nodes.iter().map(|n| until.since(n.machine.next_activity())).sum();
+    fn run(&self, mut islands: Vec<Box<Island>>, until: Time) -> Vec<Box<Island>> {
+        let work: u64 = islands.iter().map(|n| until.since(n.next_activity())).sum();
         let parts = self.jobs.len() + 1;
         if self.jobs.is_empty() || work < WORTH_WHILE {
-            return fleet::Serial.run(nodes, until);
+            return fleet::Serial.run(islands, until);
         }
-        let share = nodes.len().div_ceil(parts);
+        let share = islands.len().div_ceil(parts);
         let mut away = 0;
         for jobs in &self.jobs {
-            let part = nodes.split_off(nodes.len() - share.min(nodes.len() - 1));
+            let part = islands.split_off(islands.len() - share.min(islands.len() - 1));
             if part.is_empty() {
                 break;
             }
-            jobs.send(Job { nodes: part, until }).expect("a worker ended early");
+            jobs.send(Job { islands: part, until }).expect("a worker ended early");
             away += 1;
         }
-        let mut all = fleet::Serial.run(nodes, until);
+        let mut all = fleet::Serial.run(islands, until);
         for _ in 0..away {
             all.extend(self.done.recv().expect("a worker ended early"));
         }

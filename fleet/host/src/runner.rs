@@ -142,7 +142,7 @@ impl Runner {
             let code = match state {
                 NodeState::Exited { code } => code as u8,
                 NodeState::LockedUp { .. } => 255,
-                NodeState::Running => 0,
+                NodeState::Running | NodeState::Off => 0,
             };
             self.debuggers.stopped(&mut self.fleet, node, StopReason::Exited(code));
         }

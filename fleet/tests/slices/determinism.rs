@@ -2,22 +2,22 @@
 
 use crate::desk::{Desk, MS, PROMPT, microbits, run_to};
 use emu_core::{Time, device::ResetKind};
-use fleet::{Act, Command, ConsoleByte, Executor, Fleet, Node, Serial};
+use fleet::{Act, Command, ConsoleByte, Executor, Fleet, Island, Serial};
 use proptest::prelude::*;
 use std::sync::OnceLock;
 
-/// Always a thread for each node, and nodes come back in another order.
+/// Always a thread for each island, and islands come back in another order.
 struct Scattered;
 
 impl Executor for Scattered {
-    fn run(&self, mut nodes: Vec<Box<Node>>, until: Time) -> Vec<Box<Node>> {
+    fn run(&self, mut islands: Vec<Box<Island>>, until: Time) -> Vec<Box<Island>> {
         std::thread::scope(|s| {
-            for n in &mut nodes {
-                s.spawn(|| n.run_until(until));
+            for i in &mut islands {
+                s.spawn(|| i.run_until(until));
             }
         });
-        nodes.reverse();
-        nodes
+        islands.reverse();
+        islands
     }
 }
 
