@@ -219,6 +219,10 @@ impl<'s> Tab<'s> {
             self.report_here(format!("`{key}` is missing"), None);
         }
     }
+    /// Whether the value of the key is a string.
+    pub fn is_text(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(Item::is_str)
+    }
     /// Whether the key is there.
     pub fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)

@@ -77,6 +77,11 @@ impl Fleet {
                     n.medium.fault(at, fault);
                 }
             }
+            Act::Host { medium, event } => {
+                if let Some(n) = self.networks.get_mut(*medium as usize) {
+                    n.medium.host(at, event);
+                }
+            }
             Act::LineFault { line, fault } => self.fault_line(*line, at, fault),
             _ => {}
         }
@@ -156,7 +161,7 @@ impl Node {
                 bytes.iter_mut().zip(mask).for_each(|(b, m)| *b ^= m);
                 return machine.bus.fabric.mem.poke(*addr, &bytes[..n]) == mask.len();
             }
-            Act::Patch { addr, bytes } => return machine.patch(*addr, bytes).is_ok(),
+            Act::Patch { addr, bytes, .. } => return machine.patch(*addr, bytes).is_ok(),
             Act::WriteMemory { addr, bytes } => {
                 let (cpu, bus) = machine.cpu_mut(0);
                 return cpu.debug_write(bus, *addr, bytes) == bytes.len();
@@ -164,7 +169,9 @@ impl Node {
             Act::WriteRegister { reg, value } => {
                 return machine.cpu_mut(0).0.set_reg(usize::from(*reg), *value);
             }
-            Act::Move(_) | Act::Present(_) | Act::Fault { .. } | Act::LineFault { .. } => return false,
+            Act::Move(_) | Act::Present(_) | Act::Fault { .. } | Act::LineFault { .. } | Act::Host { .. } => {
+                return false;
+            }
         }
         true
     }

@@ -2,7 +2,7 @@
 //! Seed + images + the journal of commands = the run.
 
 use emu_core::{Time, device::ResetKind};
-use netsim::medium::Fault;
+use netsim::{gateway::HostEvent, medium::Fault};
 use serde::{Deserialize, Serialize};
 
 /// Something done to a node, or to a medium.
@@ -58,6 +58,8 @@ pub enum Act {
     Patch {
         /// Where the bytes go.
         addr: u64,
+        /// What stands there.
+        was: Vec<u8>,
         /// Bytes.
         bytes: Vec<u8>,
     },
@@ -85,6 +87,13 @@ pub enum Act {
         medium: u32,
         /// How.
         fault: Fault,
+    },
+    /// The host's side of a gateway has something to tell it. The command is for [`Command::FLEET`].
+    Host {
+        /// Number of the medium.
+        medium: u32,
+        /// What.
+        event: HostEvent,
     },
     /// A line between nodes is disturbed. The command is for [`Command::FLEET`].
     LineFault {

@@ -1,9 +1,14 @@
 //! Fleet files: population, images, positions, medium, seed. The schema stands in `fleet/scenarios/README.md`.
 
-use crate::{Fleet, Node, image::Firmware, machines};
+use crate::{
+    Fleet, Node,
+    image::Firmware,
+    machines,
+    wiring::{self, LinePlan, NodeNet, SwitchPlan},
+};
 use devices::{
     board::BoardInfo,
-    source::{Diagnostics, Source, Tab, nearest},
+    source::{Diagnostic, Diagnostics, Source, Tab, nearest},
 };
 use emu_core::{Machine, Time};
 use netsim::{Edge, Propagation, RadioConfig};
@@ -36,6 +41,8 @@ pub struct NodePlan {
     pub at: Option<u64>,
     /// Metres.
     pub position: [f64; 3],
+    /// What it wants of networks, and changes of its image.
+    pub net: NodeNet,
     machine_span: Option<Range<usize>>,
     image_span: Option<Range<usize>>,
 }
@@ -47,6 +54,10 @@ pub struct Plan {
     pub seed: u64,
     /// The radio medium.
     pub radio: RadioConfig,
+    /// Switches.
+    pub switches: Vec<SwitchPlan>,
+    /// Serial lines and wires between nodes.
+    pub lines: Vec<LinePlan>,
     /// Nodes by number.
     pub nodes: Vec<NodePlan>,
 }
@@ -61,10 +72,11 @@ impl Plan {
             image: image.into(),
             at,
             position: [0.0; 3],
+            net: NodeNet::default(),
             machine_span: None,
             image_span: None,
         };
-        Plan { seed: 1, radio: RadioConfig::default(), nodes: vec![node] }
+        Plan { seed: 1, nodes: vec![node], ..Plan::default() }
     }
 
     /// The numbers of a node, or of all nodes of a group (`name.*`).
@@ -92,9 +104,12 @@ pub fn read_plan(root: &Tab) -> Plan {
     if let Some(radio) = root.table("radio") {
         plan.radio = read_radio(&radio);
     }
+    plan.switches = wiring::read_switches(root);
+    plan.lines = wiring::read_lines(root);
     for (name, tab) in root.named("node") {
         let position = point(&tab, "position").unwrap_or_default();
-        plan.nodes.push(read_node(&tab, name.to_string(), None, position));
+        let node = read_node(&tab, name.to_string(), None, position, &plan.switches);
+        plan.nodes.push(node);
         tab.done();
     }
     let mut names: BTreeSet<_> = plan.nodes.iter().map(|n| n.name.clone()).collect();
@@ -134,7 +149,13 @@ pub(crate) fn point(tab: &Tab, key: &'static str) -> Option<[f64; 3]> {
 }
 
 /// A node without machine or image is kept, so that steps and links find its name; [`build`] leaves it out.
-fn read_node(tab: &Tab, name: String, group: Option<String>, position: [f64; 3]) -> NodePlan {
+fn read_node(
+    tab: &Tab,
+    name: String,
+    group: Option<String>,
+    position: [f64; 3],
+    switches: &[SwitchPlan],
+) -> NodePlan {
     let text = |key| {
         let value = tab.need_str(key);
         if value == Some("") {
@@ -149,6 +170,7 @@ fn read_node(tab: &Tab, name: String, group: Option<String>, position: [f64; 3])
         image: text("image"),
         at: tab.uint("at"),
         position,
+        net: wiring::read_node_net(tab, switches),
         machine_span: tab.value_span("machine"),
         image_span: tab.value_span("image"),
     }
@@ -169,7 +191,15 @@ fn read_group(plan: &mut Plan, name: &str, tab: &Tab) {
     let columns = columns.max(1);
     let spacing = number(tab, "spacing", 1.0, METRES);
     let origin = point(tab, "origin").unwrap_or_default();
-    let first = read_node(tab, String::new(), Some(name.into()), origin);
+    let mut first = read_node(tab, String::new(), Some(name.into()), origin, &plan.switches);
+    if let (Some(_), true) = (first.net.mac, count > 1) {
+        tab.report("mac", "the nodes of a group cannot share a hardware address", None);
+        first.net.mac = None;
+    }
+    if let (Some(_), true) = (first.net.ip, count > 1) {
+        tab.report("ip", "the nodes of a group cannot share an address", None);
+        first.net.ip = None;
+    }
     for i in 0..count {
         let (x, y) = ((i % columns) as f64 * spacing, (i / columns) as f64 * spacing);
         let position = [origin[0] + x, origin[1] + y, origin[2]];
@@ -271,7 +301,7 @@ pub fn build(
     let mut report = |span: &Option<Range<usize>>, e: Diagnostics| match (source, span) {
         (Some(s), Some(span)) => {
             for d in e.0 {
-                let inner = d.file != "--machine" && d.file != "image";
+                let inner = !["--machine", "image", "fleet"].contains(&&d.file[..]);
                 let message = if inner { d.to_string() } else { d.message };
                 s.report(Some(span.clone()), message, d.help.filter(|_| !inner));
             }
@@ -292,19 +322,49 @@ pub fn build(
             .ok()
         });
         let Some((machine, _, firmware)) = template else { continue };
-        let mut node = Node::new(i as u32, &n.name, machine.fork(), Arc::clone(firmware), seed);
+        let mut machine = machine.fork();
+        wiring::set_macs(&mut machine, n.mac(i as u32));
+        let mut node = Node::new(i as u32, &n.name, machine, Arc::clone(firmware), seed);
         node.position = n.position;
         if fleet.nodes().len() == i {
             fleet.add(node);
         }
     }
+    if fleet.nodes().len() == plan.nodes.len() {
+        wire(&mut fleet, plan, &mut |(span, message, help)| {
+            report(&span, Diagnostics(vec![diagnostic("fleet", message, help)]))
+        });
+    }
     found.0.extend(source.map(Source::take_diagnostics).unwrap_or_default());
     if found.0.is_empty() { Ok(fleet) } else { Err(found) }
 }
 
+fn wire(fleet: &mut Fleet, plan: &Plan, report: &mut dyn FnMut(wiring::Mistake)) {
+    wiring::connect(fleet, plan, report);
+    let mut macs = BTreeMap::new();
+    for (id, n) in (0..).zip(&plan.nodes) {
+        if let (Some(mac), Some(other)) = (n.net.mac, macs.insert(n.mac(id), &n.name)) {
+            let text = mac.map(|b| format!("{b:02x}")).join(":");
+            report((
+                n.net.mac_span.clone(),
+                format!("{other} and {} have the same hardware address {text}", n.name),
+                None,
+            ));
+        }
+        for patch in &n.net.patches {
+            if let Err(e) = patch.apply(fleet, id) {
+                report((patch.span.clone(), format!("{}: {e}", n.name), None));
+            }
+        }
+    }
+}
+
+fn diagnostic(file: &str, message: String, help: Option<String>) -> Diagnostic {
+    Diagnostic { file: file.into(), line: 1, column: 1, message, help }
+}
+
 fn one(file: &str, message: String) -> Diagnostics {
-    let d = devices::source::Diagnostic { file: file.into(), line: 1, column: 1, message, help: None };
-    Diagnostics(vec![d])
+    Diagnostics(vec![diagnostic(file, message, None)])
 }
 
 /// A machine with its image, not powered on. Each error says whether the machine (or the image) is at fault.

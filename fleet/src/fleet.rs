@@ -22,7 +22,7 @@ use emu_core::{
     link::{Msg, RadioAct},
     machine::{Exit, PortKind},
 };
-use netsim::{Medium, RadioConfig, RadioMedium, medium::Delivery};
+use netsim::{Medium, RadioConfig, RadioMedium, gateway::HostRequest, medium::Delivery};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -438,6 +438,12 @@ impl Fleet {
     /// Acts on media since the last call, in order; empty without [`Fleet::tap_acts`].
     pub fn take_acts(&mut self) -> Vec<NodeAct> {
         self.tap.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// What gateways want of the host, with the number of the medium.
+    pub fn take_host_requests(&mut self) -> Vec<(u32, HostRequest)> {
+        let all = (0..).zip(&mut self.networks);
+        all.flat_map(|(i, n)| n.medium.take_requests().into_iter().map(move |r| (i, r))).collect()
     }
 
     /// The fleet as people see it now.

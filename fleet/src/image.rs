@@ -55,6 +55,11 @@ impl Firmware {
         Ok(Arc::new(Firmware { name: name.into(), symbols: image.symbols, chunks }))
     }
 
+    /// Its bytes by address, in the file's order.
+    pub fn chunks(&self) -> &[Chunk] {
+        &self.chunks
+    }
+
     /// Puts the image into a machine's memory.
     pub fn load_into(&self, machine: &mut Machine) -> Result<(), ImageError> {
         machine.load_image(self.chunks.clone()).map_err(|addr| {

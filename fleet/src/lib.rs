@@ -19,6 +19,7 @@ pub mod scenario;
 mod skew;
 mod snapshot;
 pub mod view;
+pub mod wiring;
 
 pub use command::{Act, Command};
 pub use executor::{Executor, Serial};

@@ -15,5 +15,5 @@ pub mod radio;
 mod space;
 
 pub use config::{Edge, Propagation, RadioConfig, Sensitivity};
-pub use radio::{Delivery, Fate, FrameLog, RadioMedium};
 pub use medium::Medium;
+pub use radio::{Delivery, Fate, FrameLog, RadioMedium};

@@ -1,28 +1,27 @@
 //! A medium of any kind, as a fleet holds it.
 
-use crate::radio::{self, RadioMedium};
+pub use crate::ethernet::Delivery;
+use crate::{
+    ethernet::{EthernetFault, EthernetMedium},
+    gateway::{HostEvent, HostRequest},
+    line::{LineFault, LineMedium},
+    radio::{self, RadioMedium},
+};
 use emu_core::{Time, link::Msg};
 use serde::{Deserialize, Serialize};
-
-/// What a station gets to hear.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Delivery {
-    /// When.
-    pub at: Time,
-    /// Who.
-    pub station: u32,
-    /// What.
-    pub msg: Msg,
-}
 
 /// A medium of a closed set of kinds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Medium {
     /// The air at 2.4 GHz. Its stations have the numbers of the nodes.
     Radio(RadioMedium),
+    /// A switch.
+    Ethernet(EthernetMedium),
+    /// A serial line or a wire between stations 0 and 1.
+    Line(LineMedium),
 }
 
-/// A disturbance of a medium.
+/// A disturbance of a medium. One of another kind of medium does nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Fault {
     /// A station is taken away, or comes back: it is neither heard nor hears.
@@ -32,13 +31,29 @@ pub enum Fault {
         /// It is there.
         present: bool,
     },
+    /// Of a switch and its links.
+    Ethernet(EthernetFault),
+    /// Of a line.
+    Line(LineFault),
 }
 
 impl Medium {
     /// Disturbs the medium at `at`, before the acts of that instant.
-    pub fn fault(&mut self, _at: Time, fault: &Fault) {
+    pub fn fault(&mut self, at: Time, fault: &Fault) {
         match (self, fault) {
-            (Medium::Radio(_), Fault::Present { .. }) => {}
+            (Medium::Ethernet(m), Fault::Present { station, present }) => {
+                let stations = vec![*station];
+                m.fault(
+                    at,
+                    &if *present { EthernetFault::Up { stations } } else { EthernetFault::Down { stations } },
+                );
+            }
+            (Medium::Line(m), Fault::Present { present, .. }) => {
+                m.fault(at, if *present { &LineFault::Restore } else { &LineFault::Cut });
+            }
+            (Medium::Ethernet(m), Fault::Ethernet(fault)) => m.fault(at, fault),
+            (Medium::Line(m), Fault::Line(fault)) => m.fault(at, fault),
+            _ => {}
         }
     }
 
@@ -46,6 +61,8 @@ impl Medium {
     pub fn latency(&self) -> u64 {
         match self {
             Medium::Radio(m) => m.latency(),
+            Medium::Ethernet(m) => m.latency(),
+            Medium::Line(m) => m.latency(),
         }
     }
 
@@ -53,6 +70,8 @@ impl Medium {
     pub fn next_decision(&self) -> Time {
         match self {
             Medium::Radio(m) => m.next_decision(),
+            Medium::Ethernet(m) => m.next_decision(),
+            Medium::Line(m) => m.next_decision(),
         }
     }
 
@@ -61,6 +80,8 @@ impl Medium {
         match (self, msg) {
             (Medium::Radio(m), Msg::Radio(act)) => m.act(station, at, act),
             (Medium::Radio(_), _) => {}
+            (Medium::Ethernet(m), msg) => m.act(station, at, msg),
+            (Medium::Line(m), msg) => m.act(station, at, msg),
         }
     }
 
@@ -72,6 +93,8 @@ impl Medium {
                     |d: radio::Delivery| Delivery { at: d.at, station: d.node, msg: Msg::Air(d.event) };
                 m.run_until(t).into_iter().map(heard).collect()
             }
+            Medium::Ethernet(m) => m.run_until(t),
+            Medium::Line(m) => m.run_until(t),
         }
     }
 
@@ -79,6 +102,23 @@ impl Medium {
     pub fn fits(&self, stations: u32, now: Time) -> bool {
         match self {
             Medium::Radio(m) => m.fits(stations, now),
+            Medium::Ethernet(m) => m.fits(stations, now),
+            Medium::Line(m) => m.fits(stations, now),
+        }
+    }
+
+    /// The host's side of a gateway tells it something at `at`.
+    pub fn host(&mut self, at: Time, event: &HostEvent) {
+        if let Medium::Ethernet(m) = self {
+            m.host(at, event);
+        }
+    }
+
+    /// What a gateway wants of the host.
+    pub fn take_requests(&mut self) -> Vec<HostRequest> {
+        match self {
+            Medium::Ethernet(m) => m.take_requests(),
+            _ => vec![],
         }
     }
 }
