@@ -6,4 +6,5 @@ pub mod board;
 pub mod nordic;
 pub mod parts;
 pub mod registry;
+pub mod smsc;
 pub mod source;

@@ -184,8 +184,12 @@ pub fn kinds() -> impl Iterator<Item = &'static Kind> {
 }
 
 /// Each vendor's list.
-static VENDORS: &[&[Kind]] =
-    &[crate::arm_mps2::kinds::KINDS, crate::nordic::kinds::KINDS, crate::parts::kinds::KINDS];
+static VENDORS: &[&[Kind]] = &[
+    crate::arm_mps2::kinds::KINDS,
+    crate::nordic::kinds::KINDS,
+    crate::parts::kinds::KINDS,
+    crate::smsc::kinds::KINDS,
+];
 
 /// SoC files that ship: name and text.
 pub static SOCS: &[(&str, &str)] =

@@ -20,7 +20,7 @@ enum Act {
 
 fn message(r: u64) -> Msg {
     let b = (r >> 8) as u8;
-    match r % 9 {
+    match r % 12 {
         0 => Msg::Byte(b),
         1 => Msg::Text(vec![b; (r >> 20) as usize % 9]),
         2 => Msg::I2c(I2c::Start { addr: b & 0x7f, read: b & 0x80 != 0 }),
@@ -35,6 +35,9 @@ fn message(r: u64) -> Msg {
             dbm: -40,
             bytes: 9,
         }),
+        8 => Msg::Frame(vec![b; (r >> 20) as usize % 3000]),
+        9 => Msg::BadFrame(vec![b; (r >> 20) as usize % 80]),
+        10 => Msg::Level([None, Some(false), Some(true)][(r >> 20) as usize % 3]),
         _ => Msg::Air(AirEvent::End { frame: r >> 60, bytes: vec![b; (r >> 20) as usize % 40], dbm: -40 }),
     }
 }

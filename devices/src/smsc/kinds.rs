@@ -1,0 +1,15 @@
+//! The registry's lines for SMSC's blocks.
+
+use super::lan9118::{self, Lan9118};
+use crate::registry::{Kind, PortInfo, kind, pin};
+use emu_core::machine::PortKind;
+
+/// All of them.
+pub static KINDS: &[Kind] = &[kind!(Lan9118, |p| {
+    let default = lan9118::Params::default();
+    Lan9118::new(lan9118::Params {
+        id_rev: p.uint("id_rev").map_or(default.id_rev, |v| v as u32),
+        mac: p.uint("mac"),
+    })
+}, pins: &[pin("irq", lan9118::IRQ_PIN)],
+    ports: &[PortInfo { name: "cable", port: lan9118::CABLE, kind: Some(PortKind::Ethernet) }])];

@@ -1,0 +1,750 @@
+//! LAN9118: Ethernet controller for 10 and 100 Mbit/s with MAC and PHY on a 32-bit bus (datasheet revision 1.5).
+//!
+//! ## Parameters
+//! - `id_rev`: what ID_REV reads; 0x01180001 if not given. The MPS2 board carries the LAN9220 (0x9220), which has the
+//!   same registers. But OpenHarmony's driver for this board takes nothing but 0x01180001, which QEMU shows; Zephyr's
+//!   takes both. So the boards keep the LAN9118's.
+//! - `mac`: the address in the EEPROM, the byte that goes first on the wire uppermost; else it is 52:54:00 and 24
+//!   bits of the machine's own randomness. It stays over resets and power cuts.
+//!
+//! ## Inputs
+//! `mac`: as the parameter. The chip loads it at its next reset, or at once while its MAC is not in use.
+//! `link`: 1 a cable with a switch at its other end (as after power-on), 0 no cable.
+//!
+//! ## Ports
+//! 0: the cable. `Frame` and `BadFrame` go out when the first bit of the preamble does and come in with the last bit.
+//!
+//! ## Pins
+//! Out: [`IRQ_PIN`], the level of pin IRQ as IRQ_CFG wants it: after a reset it is open-drain and active low, so high.
+
+use super::{
+    lan9118_phy::{Act, Phy},
+    lan9118_rx::{self, Rx, Stored},
+    lan9118_tx::{self, Packet, Tx},
+};
+use emu_core::{
+    device::{Cx, Device, Pin, Port, ResetKind},
+    events::Tag,
+    link::Msg,
+    regs::{Bank, RegSet},
+    time::Time,
+};
+use serde::{Deserialize, Serialize};
+
+pub use super::lan9118_regs::*;
+
+/// The interrupt pin.
+pub const IRQ_PIN: Pin = 0;
+/// The port that is the cable.
+pub const CABLE: Port = 0;
+
+const TX_NEXT: Tag = 0;
+const PHY_UP: Tag = 1;
+const GPT_WRAP: Tag = 2;
+const DEASSERTED: Tag = 3;
+
+/// A soft reset takes this long (HW_CFG.SRST reads 1).
+const SRST_NS: u64 = 2_000;
+/// A reset of the PHY takes this long (3.11.3, 3.11.4).
+const PHY_RESET_NS: u64 = 100_000;
+/// A frame of the serial management interface: 64 bits at 2.5 MHz (IEEE 802.3, 22.2.4.5).
+const SMI_NS: u64 = 25_600;
+/// The EEPROM: a byte read takes 18 clocks of 1 MHz or so, a write or erasure the 93C46's 2 ms.
+const EEPROM_READ_NS: u64 = 18_000;
+const EEPROM_WRITE_NS: u64 = 2_000_000;
+/// Step of the general purpose timer (3.6) and of the deassertion interval.
+const GPT_NS: u64 = 100_000;
+const DEAS_NS: u64 = 10_000;
+/// The PHY's address (5.4.6).
+const PHY_ADDRESS: u32 = 1;
+/// Preamble and start of frame, FCS, gap between frames: bytes.
+const PREAMBLE: u64 = 8;
+const FCS: u64 = 4;
+const GAP: u64 = 12;
+/// Shortest frame without FCS.
+const SHORTEST: usize = 60;
+const EEPROM_BYTES: usize = 128;
+/// EEPROM byte 0 if an address follows (4.6).
+const EEPROM_SIGNATURE: u8 = 0xa5;
+/// TX status (3.12.4): error, no carrier.
+const TX_NO_CARRIER: u32 = 1 << 15 | 1 << 10;
+
+/// What the board file says.
+#[derive(Clone, Copy, Debug)]
+pub struct Params {
+    /// ID_REV.
+    pub id_rev: u32,
+    /// The EEPROM's address.
+    pub mac: Option<u64>,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Params { id_rev: 0x0118_0001, mac: None }
+    }
+}
+
+/// What the transmitter does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Wire {
+    Idle,
+    /// A frame is on the wire; what becomes of it at its end.
+    Frame {
+        status: u32,
+        back: Option<(Vec<u8>, bool)>,
+    },
+    /// The gap after a frame.
+    Gap,
+}
+
+/// The controller.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Lan9118 {
+    bank: Bank<Reg>,
+    mac: Bank<MacReg>,
+    phy: Phy,
+    tx: Tx,
+    rx: Rx,
+    wire: Wire,
+    id_rev: u32,
+    eeprom: Vec<u8>,
+    /// Somebody gave it an address.
+    programmed: bool,
+    eeprom_writable: bool,
+    /// The pin was let go: it stays so until then.
+    quiet_until: Time,
+    asserted: bool,
+    /// Commands under way until then.
+    srst_until: Time,
+    smi_until: Time,
+    eeprom_until: Time,
+    phy_reset_until: Time,
+    /// FREE_RUN was 0.
+    born: Time,
+    /// GPT_CNT was `gpt_from` at `gpt_since`.
+    gpt_since: Time,
+    gpt_from: u16,
+    dropped: u32,
+}
+
+impl Lan9118 {
+    /// A controller with a cable.
+    pub fn new(p: Params) -> Lan9118 {
+        let mut l = Lan9118 {
+            bank: Bank::default(),
+            mac: Bank::default(),
+            phy: Phy::new(true),
+            tx: Tx::default(),
+            rx: Rx::default(),
+            wire: Wire::Idle,
+            id_rev: p.id_rev,
+            eeprom: vec![0xff; EEPROM_BYTES],
+            programmed: false,
+            eeprom_writable: false,
+            quiet_until: Time::ZERO,
+            asserted: false,
+            srst_until: Time::ZERO,
+            smi_until: Time::ZERO,
+            eeprom_until: Time::ZERO,
+            phy_reset_until: Time::ZERO,
+            born: Time::ZERO,
+            gpt_since: Time::ZERO,
+            gpt_from: 0xffff,
+            dropped: 0,
+        };
+        if let Some(mac) = p.mac {
+            l.set_mac(mac);
+        }
+        l
+    }
+
+    fn set_mac(&mut self, mac: u64) {
+        self.programmed = true;
+        self.eeprom[0] = EEPROM_SIGNATURE;
+        self.eeprom[1..7].copy_from_slice(&mac.to_be_bytes()[2..]);
+    }
+
+    /// The EEPROM's address goes to the MAC (4.6).
+    fn load_eeprom(&mut self) {
+        let loaded = self.eeprom[0] == EEPROM_SIGNATURE;
+        self.bank.set(&E2pCmd::LOADED, u32::from(loaded));
+        if loaded {
+            let b = &self.eeprom;
+            self.mac.put(MacReg::Addrl, u32::from_le_bytes([b[1], b[2], b[3], b[4]]));
+            self.mac.put(MacReg::Addrh, u32::from_le_bytes([b[5], b[6], 0, 0]));
+        }
+    }
+
+    /// Everything but the PHY starts anew (3.11): SRST, and a part of the other resets.
+    fn soft_reset(&mut self, cx: &mut Cx) {
+        let pin = self.bank.reg(Reg::IrqCfg) & (IrqCfg::IRQ_POL.mask() | IrqCfg::IRQ_TYPE.mask());
+        self.bank.reset();
+        self.bank.put(Reg::IrqCfg, pin);
+        self.bank.put(Reg::IdRev, self.id_rev);
+        self.mac.reset();
+        self.tx = Tx::default();
+        self.rx = Rx::default();
+        self.wire = Wire::Idle;
+        for tag in [TX_NEXT, GPT_WRAP, DEASSERTED] {
+            cx.cancel(tag);
+        }
+        self.born = cx.now();
+        self.gpt_from = 0xffff;
+        self.dropped = 0;
+        self.eeprom_writable = false;
+        self.quiet_until = Time::ZERO;
+        self.asserted = false;
+        self.load_eeprom();
+        self.eeprom_until = cx.now() + 7 * EEPROM_READ_NS;
+        self.update(cx);
+    }
+
+    fn raise(&mut self, bits: u32) {
+        let v = self.bank.reg(Reg::IntSts) | bits;
+        self.bank.put(Reg::IntSts, v);
+    }
+
+    // FIFO sizes (table 5.3), in words.
+    fn tx_kib(&self) -> u32 {
+        self.bank.get(&HwCfg::TX_FIF_SZ).clamp(2, 14)
+    }
+    fn tx_words(&self) -> u32 {
+        (self.tx_kib() * 1024 - 512) / 4
+    }
+    fn rx_entries(&self) -> u32 {
+        (16 - self.tx_kib()) * 1024 / 16 / 4
+    }
+    fn rx_words(&self) -> u32 {
+        (16 - self.tx_kib()) * 1024 / 4 - self.rx_entries()
+    }
+
+    /// Interrupts that follow a state: they come back when they are cleared and the state stays.
+    fn levels(&self) -> u32 {
+        let free = (self.tx_words() - self.tx.used().min(self.tx_words())) * 4;
+        let (sent, got) = (self.tx.status.len() as u32, self.rx.status.len() as u32);
+        let bit = |on: bool, bit: u32| if on { bit } else { 0 };
+        bit(free > self.bank.get(&FifoInt::TX_DATA_LEVEL) * 64, int::TDFA)
+            | bit(sent >= lan9118_tx::STATUS_WORDS as u32, int::TSFF)
+            | bit(sent > self.bank.get(&FifoInt::TX_STS_LEVEL), int::TSFL)
+            | bit(got >= self.rx_entries(), int::RSFF)
+            | bit(got > self.bank.get(&FifoInt::RX_STS_LEVEL), int::RSFL)
+    }
+
+    /// Drives the interrupt pin (3.5, 5.3.2).
+    fn update(&mut self, cx: &mut Cx) {
+        let phy = if self.phy.interrupt() { int::PHY } else { 0 };
+        let status = self.bank.reg(Reg::IntSts) & !int::PHY | self.levels() | phy;
+        self.bank.put(Reg::IntSts, status);
+        let active = status & self.bank.reg(Reg::IntEn) != 0;
+        self.bank.set(&IrqCfg::IRQ_INT, u32::from(active));
+        let wanted = active && self.bank.is(&IrqCfg::IRQ_EN);
+        let interval = u64::from(self.bank.get(&IrqCfg::INT_DEAS)) * DEAS_NS;
+        if (wanted && !self.asserted || self.asserted && !wanted) && interval != 0 {
+            let now = cx.now();
+            if !wanted {
+                self.quiet_until = now + interval;
+            } else if now < self.quiet_until {
+                if cx.due(DEASSERTED).is_none() {
+                    cx.at(self.quiet_until, DEASSERTED);
+                }
+                return self.drive(cx);
+            }
+        }
+        self.asserted = wanted;
+        self.drive(cx);
+    }
+
+    fn drive(&self, cx: &mut Cx) {
+        let push_pull = self.bank.is(&IrqCfg::IRQ_TYPE);
+        let active_high = push_pull && self.bank.is(&IrqCfg::IRQ_POL);
+        cx.wire(IRQ_PIN, self.asserted == active_high);
+    }
+
+    // Transmitter (3.12).
+
+    fn tx_word(&mut self, word: u32, cx: &mut Cx) {
+        let done = self.tx.push(word, self.tx_words());
+        if done.overrun {
+            self.raise(int::TDFO | int::TXE);
+            cx.guest_error("TX data FIFO overrun");
+        }
+        if done.error {
+            self.raise(int::TXE);
+            cx.guest_error("TX commands contradict each other or the packet's length");
+        }
+        if done.ioc {
+            self.raise(int::TX_IOC);
+        }
+        if done.packet {
+            self.transmit(cx);
+        }
+        self.update(cx);
+    }
+
+    /// The next packet goes on the wire if it may.
+    fn transmit(&mut self, cx: &mut Cx) {
+        let on = self.bank.is(&TxCfg::TX_ON) && self.mac.is(&Cr::TXEN);
+        let room = self.tx.status.len() < lan9118_tx::STATUS_WORDS || self.bank.is(&TxCfg::TXSAO);
+        while self.wire == Wire::Idle && on && room {
+            let Some(packet) = self.tx.pop() else { break };
+            if packet.bytes.len() > lan9118_tx::MOST_BYTES {
+                self.raise(int::TXE);
+                cx.guest_error("packet longer than 2036 bytes");
+                continue;
+            }
+            self.send(packet, cx);
+        }
+    }
+
+    fn send(&mut self, packet: Packet, cx: &mut Cx) {
+        let (mut bytes, b) = (packet.bytes, packet.cmd_b);
+        let mut bad = false;
+        if b & lan9118_tx::B_NO_CRC != 0 {
+            let given = bytes.split_off(bytes.len().saturating_sub(4));
+            bad = given != lan9118_rx::fcs(&bytes).to_le_bytes();
+        } else if b & lan9118_tx::B_NO_PAD == 0 && bytes.len() < SHORTEST {
+            bytes.resize(SHORTEST, 0);
+        }
+        let ns = self.phy.byte_ns() * (PREAMBLE + bytes.len() as u64 + FCS);
+        let inside = self.mac.is(&Cr::LOOPBK) || self.phy.loopback();
+        let lost = !inside && !self.phy.up() && !self.mac.is(&Cr::FDPX);
+        let status = b & 0xffff_0000 | if lost { TX_NO_CARRIER } else { 0 };
+        let mut back = None;
+        if inside {
+            back = Some((bytes, bad));
+        } else if self.phy.up() && !bytes.is_empty() {
+            cx.send(CABLE, if bad { Msg::BadFrame(bytes) } else { Msg::Frame(bytes) });
+        }
+        self.wire = Wire::Frame { status, back };
+        cx.after(ns, TX_NEXT);
+    }
+
+    /// The frame has left, or the gap after it is over.
+    fn tx_next(&mut self, cx: &mut Cx) {
+        match std::mem::replace(&mut self.wire, Wire::Idle) {
+            Wire::Frame { status, back } => {
+                match self.tx.status.len() < lan9118_tx::STATUS_WORDS {
+                    true => self.tx.status.push_back(status),
+                    false => self.raise(int::TXSO),
+                }
+                if let Some((bytes, bad)) = back {
+                    self.receive(&bytes, bad, cx);
+                }
+                self.wire = Wire::Gap;
+                cx.after(self.phy.byte_ns() * GAP, TX_NEXT);
+                self.stop_tx();
+            }
+            Wire::Gap | Wire::Idle => self.transmit(cx),
+        }
+    }
+
+    /// STOP_TX takes effect between frames (5.3.8).
+    fn stop_tx(&mut self) {
+        if self.bank.is(&TxCfg::STOP_TX) && !matches!(self.wire, Wire::Frame { .. }) {
+            self.bank.set(&TxCfg::STOP_TX, 0);
+            self.bank.set(&TxCfg::TX_ON, 0);
+            self.raise(int::TXSTOP);
+        }
+    }
+
+    fn write_tx_cfg(&mut self, cx: &mut Cx) {
+        if self.bank.is(&TxCfg::TXS_DUMP) {
+            self.tx.status.clear();
+        }
+        if self.bank.is(&TxCfg::TXD_DUMP) {
+            self.tx.dump();
+        }
+        self.bank.set(&TxCfg::TXS_DUMP, 0);
+        self.bank.set(&TxCfg::TXD_DUMP, 0);
+        self.stop_tx();
+        self.transmit(cx);
+    }
+
+    // Receiver (3.13).
+
+    fn receive(&mut self, bytes: &[u8], bad: bool, cx: &mut Cx) {
+        let Some(dest) = bytes.first_chunk::<6>() else { return };
+        if !self.mac.is(&Cr::RXEN) {
+            return;
+        }
+        let passes = lan9118_rx::passes(&self.mac, *dest);
+        let broken = bad || bytes.len() < SHORTEST;
+        if !passes && !self.mac.is(&Cr::RXALL) || broken && !self.mac.is(&Cr::PASSBAD) {
+            return;
+        }
+        let mut status = lan9118_rx::describe(&self.mac, bytes, bad);
+        if !passes {
+            status |= lan9118_rx::status::FILTER_FAIL;
+        }
+        if bytes.len() + 4 > lan9118_rx::WATCHDOG_BYTES {
+            self.raise(int::RWT);
+        }
+        let stored = self.rx.push(bytes, status, self.rx_words(), self.rx_entries() as usize);
+        if stored == Stored::NoStatus {
+            self.raise(int::RXE);
+        }
+        if stored != Stored::Yes {
+            self.dropped = self.dropped.wrapping_add(1);
+            self.raise(int::RXDF | if self.dropped == 1 << 31 { int::RXDFH } else { 0 });
+        }
+        self.update(cx);
+    }
+
+    fn rx_word(&mut self, cx: &mut Cx) -> u32 {
+        let align = match self.bank.get(&RxCfg::END_ALIGN) {
+            1 => 4,
+            2 => 8,
+            _ => 1,
+        };
+        let word = self.rx.pop(self.bank.get(&RxCfg::RXDOFF), align);
+        match word {
+            Some(_) => self.count_dma(),
+            None => {
+                self.raise(int::RXE);
+                cx.guest_error("RX data FIFO underrun");
+            }
+        }
+        self.update(cx);
+        word.unwrap_or(0)
+    }
+
+    fn count_dma(&mut self) {
+        let left = self.bank.get(&RxCfg::RX_DMA_CNT);
+        if left != 0 {
+            self.bank.set(&RxCfg::RX_DMA_CNT, left - 1);
+            self.raise(if left == 1 { int::RXD } else { 0 });
+        }
+    }
+
+    fn rx_status(&mut self, cx: &mut Cx) -> u32 {
+        let word = self.rx.status.pop_front();
+        if word.is_none() {
+            self.raise(int::RXE);
+            cx.guest_error("RX status FIFO underrun");
+        }
+        self.update(cx);
+        word.unwrap_or(0)
+    }
+
+    // MAC and PHY registers (5.3.20, 5.4.6).
+
+    fn mac_command(&mut self, cx: &mut Cx) {
+        let index = self.bank.get(&MacCsrCmd::ADDRESS);
+        if !self.bank.is(&MacCsrCmd::BUSY) {
+            return;
+        }
+        self.bank.set(&MacCsrCmd::BUSY, 0);
+        let Some((r, i)) = MacReg::decode(4 * index) else {
+            return cx.guest_error(format!("no MAC register {index}"));
+        };
+        if self.bank.is(&MacCsrCmd::READ) {
+            let mut v = self.mac.at(r, i);
+            if r == MacReg::MiiAcc && cx.now() < self.smi_until {
+                v |= MiiAcc::BUSY.mask();
+            }
+            return self.bank.put(Reg::MacCsrData, v);
+        }
+        let before = self.mac.at(r, i);
+        self.mac.guest_write(r, i, self.bank.reg(Reg::MacCsrData));
+        match r {
+            MacReg::Cr => {
+                if before & Cr::RXEN.mask() != 0 && !self.mac.is(&Cr::RXEN) {
+                    self.raise(int::RXSTOP);
+                }
+                self.transmit(cx);
+            }
+            MacReg::MiiAcc => self.smi(cx),
+            MacReg::Flow if self.mac.reg(r) & 7 != 0 => cx.unimplemented("flow control"),
+            MacReg::Wucsr if self.mac.reg(r) & 6 != 0 => cx.unimplemented("wake-up frames"),
+            _ => {}
+        }
+        self.update(cx);
+    }
+
+    fn smi(&mut self, cx: &mut Cx) {
+        if !self.mac.is(&MiiAcc::BUSY) {
+            return;
+        }
+        self.mac.set(&MiiAcc::BUSY, 0);
+        if cx.now() < self.smi_until {
+            return cx.guest_error("PHY access while another is under way");
+        }
+        self.smi_until = cx.now() + SMI_NS;
+        let index = self.mac.get(&MiiAcc::INDEX);
+        let ours = self.mac.get(&MiiAcc::PHY) == PHY_ADDRESS;
+        if !self.mac.is(&MiiAcc::WRITE) {
+            let mut v = if ours { self.phy.read(index) } else { 0xffff };
+            if ours && index == 0 && cx.now() < self.phy_reset_until {
+                v |= Control::RESET.mask();
+            }
+            return self.mac.put(MacReg::MiiData, v);
+        }
+        if !ours {
+            return;
+        }
+        match self.phy.write(index, self.mac.reg(MacReg::MiiData)) {
+            Act::None => {}
+            Act::Restart => self.restart_link(cx),
+            Act::Reset => self.phy_was_reset(cx),
+        }
+    }
+
+    fn phy_was_reset(&mut self, cx: &mut Cx) {
+        self.phy_reset_until = cx.now() + PHY_RESET_NS;
+        self.restart_link(cx);
+    }
+
+    fn restart_link(&mut self, cx: &mut Cx) {
+        match self.phy.restart() {
+            Some(ns) => cx.after(ns, PHY_UP),
+            None => cx.cancel(PHY_UP),
+        }
+        self.update(cx);
+    }
+
+    // The rest.
+
+    fn gpt(&self, now: Time) -> u16 {
+        if !self.bank.is(&GptCfg::TIMER_EN) {
+            return self.gpt_from;
+        }
+        let steps = now.0.saturating_sub(self.gpt_since.0) / GPT_NS;
+        self.gpt_from.wrapping_sub(steps as u16)
+    }
+
+    /// GPT_CFG was written (3.6).
+    fn write_gpt(&mut self, was_on: bool, cx: &mut Cx) {
+        if !self.bank.is(&GptCfg::TIMER_EN) {
+            if was_on {
+                self.bank.set(&GptCfg::GPT_LOAD, 0xffff);
+            }
+            self.gpt_from = 0xffff;
+            return cx.cancel(GPT_WRAP);
+        }
+        self.load_gpt(self.bank.get(&GptCfg::GPT_LOAD) as u16, cx);
+    }
+
+    fn load_gpt(&mut self, count: u16, cx: &mut Cx) {
+        self.gpt_from = count;
+        self.gpt_since = cx.now();
+        cx.after((u64::from(count) + 1) * GPT_NS, GPT_WRAP);
+    }
+
+    /// E2P_CMD was written (4.6).
+    fn eeprom_command(&mut self, cx: &mut Cx) {
+        if !self.bank.is(&E2pCmd::BUSY) {
+            return;
+        }
+        self.bank.set(&E2pCmd::BUSY, 0);
+        if cx.now() < self.eeprom_until {
+            return cx.guest_error("EEPROM command while another is under way");
+        }
+        let at = self.bank.get(&E2pCmd::ADDRESS) as usize % EEPROM_BYTES;
+        let data = self.bank.reg(Reg::E2pData) as u8;
+        let command = self.bank.get(&E2pCmd::COMMAND);
+        let ns = match command {
+            0 => EEPROM_READ_NS,
+            1 | 2 => EEPROM_READ_NS / 2,
+            7 => 7 * EEPROM_READ_NS,
+            _ => EEPROM_WRITE_NS,
+        };
+        self.eeprom_until = cx.now() + ns;
+        match command {
+            0 => self.bank.put(Reg::E2pData, u32::from(self.eeprom[at])),
+            1 => self.eeprom_writable = false,
+            2 => self.eeprom_writable = true,
+            7 => self.load_eeprom(),
+            _ if !self.eeprom_writable => {}
+            3 => self.eeprom[at] = data,
+            4 => self.eeprom.fill(data),
+            5 => self.eeprom[at] = 0xff,
+            _ => self.eeprom.fill(0xff),
+        }
+    }
+
+    fn write_hw_cfg(&mut self, cx: &mut Cx) {
+        if !self.bank.is(&HwCfg::SRST) {
+            return;
+        }
+        if self.phy.off() {
+            // Without the PHY's clocks the reset does not end (5.3.9).
+            self.bank.set(&HwCfg::SRST, 0);
+            return self.bank.set(&HwCfg::SRST_TO, 1);
+        }
+        self.soft_reset(cx);
+        self.srst_until = cx.now() + SRST_NS;
+    }
+
+    fn write_pmt(&mut self, cx: &mut Cx) {
+        if self.bank.is(&PmtCtrl::PM_MODE) {
+            self.bank.set(&PmtCtrl::PM_MODE, 0);
+            cx.unimplemented("power saving modes");
+        }
+        if self.bank.is(&PmtCtrl::PHY_RST) {
+            self.bank.set(&PmtCtrl::PHY_RST, 0);
+            self.phy = Phy::new(self.phy.cable);
+            self.phy_was_reset(cx);
+        }
+    }
+
+    fn write_irq_cfg(&mut self, cx: &mut Cx) {
+        if self.bank.is(&IrqCfg::INT_DEAS_CLR) {
+            self.bank.set(&IrqCfg::INT_DEAS_CLR, 0);
+            self.asserted = false;
+            self.quiet_until = cx.now() + u64::from(self.bank.get(&IrqCfg::INT_DEAS)) * DEAS_NS;
+        }
+        cx.cancel(DEASSERTED);
+    }
+}
+
+impl Device for Lan9118 {
+    type Reg = Reg;
+    const KIND: &'static str = "smsc,lan9118";
+    const NOT_MODELLED: &'static [&'static str] = &[
+        "flow control: pause frames are neither sent nor obeyed, there is no back pressure (FLOW, AFC_CFG are storage)",
+        "collisions and carrier sense: the line is a full-duplex one to a switch, whatever MAC_CR.FDPX says",
+        "the 2 KB between TX data FIFO and MAC hold one frame; the 128 bytes on the receive side nothing",
+        "power saving, wake-up frames, magic packets; VLAN tags only lengthen what is too long",
+        "general purpose pins and LEDs; WORD_SWAP (for a 16-bit bus)",
+        "automatic pad stripping (MAC_CR.PADSTR), 10 Mbit/s on the other end of the cable, next pages",
+        "access to the MAC's registers ends at once",
+    ];
+
+    fn bank(&mut self) -> &mut Bank<Reg> {
+        &mut self.bank
+    }
+
+    fn reset(&mut self, kind: ResetKind, cx: &mut Cx) {
+        if kind == ResetKind::PowerOn && !self.programmed {
+            self.set_mac(0x5254_0000_0000 | cx.random() & 0xff_ffff);
+        }
+        self.bank.put(Reg::IrqCfg, 0);
+        for until in [&mut self.srst_until, &mut self.smi_until, &mut self.phy_reset_until] {
+            *until = Time::ZERO;
+        }
+        self.phy = Phy::new(self.phy.cable);
+        self.soft_reset(cx);
+        self.restart_link(cx);
+    }
+
+    fn read(&mut self, r: Reg, i: usize, cx: &mut Cx) -> u32 {
+        let v = self.bank.at(r, i);
+        match r {
+            Reg::RxDataFifo => self.rx_word(cx),
+            Reg::RxStatusFifo => self.rx_status(cx),
+            Reg::RxStatusPeek => self.rx.status.front().copied().unwrap_or(0),
+            Reg::TxStatusFifo => {
+                let word = self.tx.status.pop_front().unwrap_or(0);
+                self.transmit(cx); // it may have waited for room
+                self.update(cx);
+                word
+            }
+            Reg::TxStatusPeek => self.tx.status.front().copied().unwrap_or(0),
+            Reg::IrqCfg if cx.now() < self.quiet_until => v | IrqCfg::INT_DEAS_STS.mask(),
+            Reg::HwCfg if cx.now() < self.srst_until => v | HwCfg::SRST.mask(),
+            Reg::E2pCmd if cx.now() < self.eeprom_until => v | E2pCmd::BUSY.mask(),
+            Reg::PmtCtrl if cx.now() < self.phy_reset_until => v | PmtCtrl::PHY_RST.mask(),
+            Reg::RxFifoInf => (self.rx.status.len() as u32) << 16 | self.rx.used() * 4,
+            Reg::TxFifoInf => {
+                let free = self.tx_words().saturating_sub(self.tx.used()) * 4;
+                (self.tx.status.len() as u32) << 16 | free
+            }
+            Reg::GptCnt => u32::from(self.gpt(cx.now())),
+            Reg::FreeRun => (cx.now().0.saturating_sub(self.born.0) / 40) as u32,
+            Reg::RxDrop => std::mem::take(&mut self.dropped),
+            _ => v,
+        }
+    }
+
+    fn write(&mut self, r: Reg, _: usize, v: u32, cx: &mut Cx) {
+        match r {
+            Reg::TxDataFifo => return self.tx_word(v, cx),
+            Reg::IrqCfg => self.write_irq_cfg(cx),
+            Reg::IntEn if v & int::SW != 0 => self.raise(int::SW),
+            Reg::RxCfg if self.bank.is(&RxCfg::RX_DUMP) => {
+                self.bank.set(&RxCfg::RX_DUMP, 0);
+                self.rx = Rx::default();
+            }
+            Reg::TxCfg => self.write_tx_cfg(cx),
+            Reg::HwCfg => self.write_hw_cfg(cx),
+            Reg::RxDpCtrl if v != 0 => {
+                self.bank.put(Reg::RxDpCtrl, 0);
+                self.rx.forward();
+            }
+            Reg::PmtCtrl => self.write_pmt(cx),
+            Reg::GptCfg => {
+                let was_on = cx.due(GPT_WRAP).is_some();
+                self.write_gpt(was_on, cx);
+            }
+            Reg::MacCsrCmd => return self.mac_command(cx),
+            Reg::AfcCfg if v & 0xf != 0 => cx.unimplemented("flow control"),
+            Reg::E2pCmd => self.eeprom_command(cx),
+            _ => {}
+        }
+        self.update(cx);
+    }
+
+    fn event(&mut self, tag: Tag, cx: &mut Cx) {
+        match tag {
+            TX_NEXT => self.tx_next(cx),
+            PHY_UP => self.phy.connect(),
+            GPT_WRAP => {
+                if self.bank.reg(Reg::IntEn) & int::GPT != 0 {
+                    self.raise(int::GPT);
+                }
+                self.load_gpt(0xffff, cx);
+            }
+            _ => {}
+        }
+        self.update(cx);
+    }
+
+    fn recv(&mut self, port: Port, msg: Msg, cx: &mut Cx) {
+        if port != CABLE || !self.phy.up() || self.mac.is(&Cr::LOOPBK) || self.phy.loopback() {
+            return;
+        }
+        match msg {
+            Msg::Frame(bytes) => self.receive(&bytes, false, cx),
+            Msg::BadFrame(bytes) => self.receive(&bytes, true, cx),
+            _ => {}
+        }
+    }
+
+    fn input(&mut self, name: &str, value: i64, cx: &mut Cx) -> bool {
+        match name {
+            "mac" => {
+                self.set_mac(value as u64 & 0xffff_ffff_ffff);
+                if !self.mac.is(&Cr::RXEN) && !self.mac.is(&Cr::TXEN) {
+                    self.load_eeprom();
+                }
+            }
+            "link" if (value != 0) == self.phy.cable => {}
+            "link" => {
+                self.phy.cable = value != 0;
+                self.restart_link(cx);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn inputs(&self) -> &'static [(&'static str, &'static str)] {
+        &[("mac", "the EEPROM's Ethernet address, 48 bits"), ("link", "1 cable plugged in, 0 not")]
+    }
+
+    fn lookahead(&self) -> u64 {
+        // A packet goes on the wire when its last word is written.
+        if self.phy.cable { 0 } else { super::lan9118_phy::LINK_NS }
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        self.tx.validate()?;
+        self.rx.validate()?;
+        let back =
+            matches!(&self.wire, Wire::Frame { back: Some((b, _)), .. } if b.len() > lan9118_tx::MOST_BYTES);
+        match self.eeprom.len() == EEPROM_BYTES && !back {
+            true => Ok(()),
+            false => Err("an EEPROM or a frame of another size".into()),
+        }
+    }
+}
