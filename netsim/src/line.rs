@@ -15,7 +15,7 @@
 //! Break conditions, framing errors, senders and receivers of different rates; a level that both ends drive against each
 //! other; rise times.
 
-use crate::ethernet::Delivery;
+use crate::ethernet::{Delivery, add};
 use emu_core::{Time, link::Msg, rng::hash_words};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
@@ -229,7 +229,7 @@ impl LineMedium {
         };
         let Some(side) = self.sides.get_mut(station as usize).filter(|_| ours) else { return };
         self.inbox.insert((at, station, side.acts), msg.clone());
-        side.acts += 1;
+        side.acts = side.acts.wrapping_add(1);
     }
 
     /// Decides everything due up to and including `t`; what the ends get to hear comes in order.
@@ -257,10 +257,10 @@ impl LineMedium {
         let Some(side) = self.sides.get_mut(station as usize) else { return };
         match msg {
             Msg::Sending { byte, ns } => {
-                side.counters.tx += 1;
+                add(&mut side.counters.tx, 1);
                 if side.bytes.len() >= MOST {
                     if let Some(other) = self.sides.get_mut(1 - station as usize) {
-                        other.counters.lost += 1;
+                        add(&mut other.counters.lost, 1);
                     }
                     return;
                 }
@@ -270,7 +270,7 @@ impl LineMedium {
                 side.bytes.push_back(Byte { start, end, number, value: byte });
             }
             Msg::Level(level) if level != side.drives => {
-                side.counters.tx += 1;
+                add(&mut side.counters.tx, 1);
                 side.drives = level;
                 self.settle(at);
             }
@@ -303,7 +303,7 @@ impl LineMedium {
             && level != self.sides[side].hears
         {
             self.sides[side].hears = level;
-            self.sides[side].counters.rx += 1;
+            add(&mut self.sides[side].counters.rx, 1);
             self.ready.push(Delivery { at, station: side as u32, msg: Msg::Level(level) });
         }
     }
@@ -326,10 +326,10 @@ impl LineMedium {
         let Byte { start, end, value, .. } = byte;
         let counters = &mut self.sides[1 - from].counters;
         match heard {
-            None => counters.lost += 1,
+            None => add(&mut counters.lost, 1),
             Some(b) => {
-                counters.rx += 1;
-                counters.damaged += u64::from(b != value);
+                add(&mut counters.rx, 1);
+                add(&mut counters.damaged, (b != value).into());
                 self.ready.push(Delivery { at: end, station: 1 - from as u32, msg: Msg::Byte(b) });
             }
         }

@@ -43,7 +43,7 @@ impl EthernetMedium {
         for &station in &chosen {
             let Some(port) = self.ports.get_mut(&station).filter(|p| !p.down) else { continue };
             port.down = true;
-            port.breaks += 1;
+            port.breaks = port.breaks.wrapping_add(1);
             let waiting = std::mem::take(&mut port.to_switch.queue);
             for mut frame in waiting {
                 // Only a copy has been on the link before.

@@ -42,7 +42,7 @@ impl EthernetMedium {
         for bytes in gateway.take_frames() {
             let Some(port) = self.ports.get_mut(&GATEWAY) else { return };
             let number = port.acts;
-            port.acts += 1;
+            port.acts = port.acts.wrapping_add(1);
             self.start(now, GATEWAY, number, bytes);
         }
     }

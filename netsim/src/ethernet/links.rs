@@ -58,7 +58,7 @@ impl EthernetMedium {
         let (frame_ns, slot_ns) = link.frame_ns(frame.bytes.len());
         let lane = port.lane(way);
         lane.free = now + slot_ns;
-        lane.sent += 1;
+        lane.sent = lane.sent.wrapping_add(1);
         let number = lane.sent;
         let twice = if way == Way::ToSwitch { 1 } else { 2 };
         if way == Way::ToSwitch && frame.copy == 0 {

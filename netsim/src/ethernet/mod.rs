@@ -34,7 +34,8 @@ pub use log::{Counters, Fate, LoggedFrame};
 use crate::gateway::Gateway;
 use config::{LEAST_BYTES, chance};
 use emu_core::{Time, link::Msg};
-use log::{Id, Log, add};
+pub(crate) use log::add;
+use log::{Id, Log};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -268,15 +269,22 @@ impl EthernetMedium {
     pub fn fits(&self, stations: u32, now: Time) -> bool {
         let known = |station: u32| self.ports.contains_key(&station);
         let due = |k: &Due| k.0 >= now && known(k.1);
-        let flight = |f: &Flight| known(f.frame.source) && f.frame.bytes.len() <= MOST_BYTES;
-        let queue = |lane: &Lane| lane.queue.iter().all(|f| known(f.source) && f.bytes.len() <= MOST_BYTES);
-        self.ports
-            .iter()
-            .all(|(n, p)| *n < stations && p.link.plausible() && queue(&p.to_switch) && queue(&p.to_station))
+        let frame = |f: &Frame| known(f.source) && f.bytes.len() <= MOST_BYTES;
+        let lane = |station: u32, way: Way, lane: &Lane| {
+            let noted = lane.queue.is_empty() || self.free.contains(&(lane.free, station, way));
+            noted && lane.queue.iter().all(frame)
+        };
+        let port = |(n, p): (&u32, &Port)| {
+            (*n < stations || *n == GATEWAY)
+                && p.link.plausible()
+                && lane(*n, Way::ToSwitch, &p.to_switch)
+                && lane(*n, Way::ToStation, &p.to_station)
+        };
+        self.ports.iter().all(port)
             && self.least_ns == self.least()
             && self.learned.values().all(|l| known(l.station))
             && self.inbox.iter().all(|(k, b)| due(k) && b.len() <= MOST_BYTES)
-            && self.to_switch.iter().chain(&self.to_station).all(|(k, f)| due(k) && flight(f))
+            && self.to_switch.iter().chain(&self.to_station).all(|(k, f)| due(k) && frame(&f.frame))
             && self.free.iter().all(|k| k.0 >= now && known(k.1))
             && self.ready.iter().all(|d| d.at >= now && d.station < stations)
             && self.gateway.is_some() == known(GATEWAY)
@@ -292,7 +300,7 @@ impl EthernetMedium {
         let (Msg::Frame(bytes), Some(port)) = (msg, self.ports.get_mut(&station)) else { return };
         let bytes = bytes[..bytes.len().min(MOST_BYTES)].to_vec();
         self.inbox.insert((at, station, port.acts), bytes);
-        port.acts += 1;
+        port.acts = port.acts.wrapping_add(1);
     }
 
     /// Decides everything due up to and including `t`; what stations get to hear comes in order.
