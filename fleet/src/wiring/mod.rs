@@ -205,7 +205,7 @@ fn line_end(fleet: &Fleet, line: &LinePlan, i: usize) -> Result<End, Mistake> {
     };
     // Names of nodes and of ports may hold dots.
     let cuts = text.match_indices('.').map(|(i, _)| (&text[..i], &text[i + 1..]));
-    let Some((node, port)) = cuts.filter_map(|(n, p)| Some((fleet.find(n)?, p))).last() else {
+    let Some((node, port)) = cuts.filter_map(|(n, p)| Some((fleet.find(n)?, p))).next_back() else {
         let names = fleet.nodes().map(|n| &n.name[..]);
         let help = nearest(text.rsplit_once('.').map_or(text, |c| c.0), names);
         return Err((span.clone(), format!("`{text}` is no NODE.PORT of this fleet"), help));
