@@ -24,6 +24,11 @@ impl Fleet {
         !self.pending.is_empty()
     }
 
+    /// Commands that will happen, in order of time.
+    pub fn pending(&self) -> impl Iterator<Item = &Command> {
+        self.pending.values()
+    }
+
     /// Everything applied so far, in order.
     pub fn journal(&self) -> &[Command] {
         &self.journal

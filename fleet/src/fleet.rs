@@ -22,7 +22,11 @@ use emu_core::{
     link::{Msg, RadioAct},
     machine::{Exit, PortKind},
 };
-use netsim::{Medium, RadioConfig, RadioMedium, gateway::HostRequest, medium::Delivery};
+use netsim::{
+    Medium, RadioConfig, RadioMedium,
+    gateway::HostRequest,
+    medium::{Delivery, Logged},
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -61,6 +65,15 @@ pub struct End {
     pub dev: DevId,
     /// The device's port.
     pub port: Port,
+}
+
+/// A medium as logs name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MediumId {
+    /// One of [`Fleet::media`].
+    Network(u32),
+    /// One of the lines.
+    Line(u32),
 }
 
 /// A medium of the fleet with its name.
@@ -103,7 +116,7 @@ pub struct Fleet {
     pub(crate) arrivals: u64,
     pub(crate) journal: Vec<Command>,
     pub(crate) frames: u64,
-    pub(crate) tap: Option<Vec<NodeAct>>,
+    pub(crate) logging: bool,
 }
 
 /// Why a node is always there outside an epoch.
@@ -133,7 +146,7 @@ impl Fleet {
             arrivals: 0,
             journal: vec![],
             frames: 0,
-            tap: None,
+            logging: false,
         }
     }
 
@@ -389,14 +402,10 @@ impl Fleet {
         let before = self.now;
         self.acts.sort_by_key(|a| (a.at, a.node, a.seq));
         let n = self.acts.partition_point(|a| a.at <= to);
-        let acts: Vec<_> = self.acts.drain(..n).collect();
-        for a in &acts {
+        for a in self.acts.drain(..n) {
             debug_assert!(a.at >= before, "act before its epoch");
             self.frames += u64::from(matches!(a.act, Msg::Radio(RadioAct::TxStart(_)) | Msg::Frame(_)));
             self.networks[a.medium as usize].medium.act(a.station, a.at, &a.act);
-        }
-        if let Some(tap) = &mut self.tap {
-            tap.extend(acts);
         }
         for m in 0..self.networks.len() {
             if self.networks[m].medium.next_decision() > to {
@@ -430,14 +439,29 @@ impl Fleet {
         std::mem::take(&mut self.console)
     }
 
-    /// Collects what happens on media from now on.
-    pub fn tap_acts(&mut self) {
-        self.tap = Some(vec![]);
+    /// Keeps a log of all media and lines from now on.
+    pub fn log_media(&mut self) {
+        self.logging = true;
+        self.networks.iter_mut().for_each(|n| n.medium.log());
+        self.islands.iter_mut().flatten().flat_map(|i| i.lines_mut()).for_each(Medium::log);
     }
 
-    /// Acts on media since the last call, in order; empty without [`Fleet::tap_acts`].
-    pub fn take_acts(&mut self) -> Vec<NodeAct> {
-        self.tap.as_mut().map(std::mem::take).unwrap_or_default()
+    /// What is over and was not taken yet, medium by medium; `all`: what is still under way, too.
+    pub fn take_log(&mut self, all: bool) -> Vec<(MediumId, Logged)> {
+        if !self.logging {
+            return vec![];
+        }
+        let mut log = vec![];
+        for (i, n) in (0..).zip(&mut self.networks) {
+            log.extend(n.medium.take_log(all).into_iter().map(|l| (MediumId::Network(i), l)));
+        }
+        for i in 0..self.lines.len() {
+            let (home, line) = self.lines[i];
+            if let Some(line) = self.island(home as usize).line_mut(line) {
+                log.extend(line.take_log(all).into_iter().map(|l| (MediumId::Line(i as u32), l)));
+            }
+        }
+        log
     }
 
     /// What gateways want of the host, with the number of the medium.

@@ -73,6 +73,10 @@ impl Island {
         self.lines.as_ref()?.media.get(i as usize)
     }
 
+    pub(crate) fn lines_mut(&mut self) -> impl Iterator<Item = &mut Medium> {
+        self.lines.iter_mut().flat_map(|l| &mut l.media)
+    }
+
     /// A line by number.
     pub(crate) fn line_mut(&mut self, i: u32) -> Option<&mut Medium> {
         self.lines.as_mut()?.media.get_mut(i as usize)

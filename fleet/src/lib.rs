@@ -23,7 +23,7 @@ pub mod wiring;
 
 pub use command::{Act, Command};
 pub use executor::{Executor, Serial};
-pub use fleet::{End, Fleet, FleetExit};
+pub use fleet::{End, Fleet, FleetExit, MediumId};
 pub use island::Island;
 pub use node::{ConsoleByte, Node};
 pub use view::{FleetView, NodeState, NodeView};

@@ -84,7 +84,7 @@ impl Fleet {
             console: vec![],
             pending: self.pending.clone(),
             journal: self.journal.clone(),
-            tap: None,
+            logging: false,
             ..*self
         };
         copy.refresh_all();
@@ -149,6 +149,9 @@ impl Fleet {
         for i in 0..nodes {
             let untold = self.stopped.contains(&i);
             self.at(i).stop_again(untold);
+        }
+        if self.logging {
+            self.log_media();
         }
         self.refresh_latencies();
         self.refresh_all();

@@ -2,10 +2,10 @@
 
 pub use crate::ethernet::Delivery;
 use crate::{
-    ethernet::{EthernetFault, EthernetMedium},
+    ethernet::{EthernetFault, EthernetMedium, LoggedFrame},
     gateway::{HostEvent, HostRequest},
-    line::{LineFault, LineMedium},
-    radio::{self, RadioMedium},
+    line::{LineFault, LineMedium, LoggedByte},
+    radio::{self, FrameLog, RadioMedium},
 };
 use emu_core::{Time, link::Msg};
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,28 @@ pub enum Fault {
     Ethernet(EthernetFault),
     /// Of a line.
     Line(LineFault),
+}
+
+/// Something that passed a medium, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Logged {
+    /// A frame on the air.
+    Radio(FrameLog),
+    /// A frame through a switch.
+    Ethernet(LoggedFrame),
+    /// A byte on a serial line.
+    Line(LoggedByte),
+}
+
+impl Logged {
+    /// Its first bit.
+    pub fn at(&self) -> Time {
+        match self {
+            Logged::Radio(f) => f.at,
+            Logged::Ethernet(f) => f.at,
+            Logged::Line(b) => b.start,
+        }
+    }
 }
 
 impl Medium {
@@ -104,6 +126,25 @@ impl Medium {
             Medium::Radio(m) => m.fits(stations, now),
             Medium::Ethernet(m) => m.fits(stations, now),
             Medium::Line(m) => m.fits(stations, now),
+        }
+    }
+
+    /// Keeps a log from now on. It is no state: neither saved nor digested.
+    pub fn log(&mut self) {
+        match self {
+            Medium::Radio(m) => m.log_frames(),
+            Medium::Ethernet(m) => m.log_frames(),
+            Medium::Line(m) => m.log_bytes(),
+        }
+    }
+
+    /// What is over and was not taken yet; `all`: what is still under way, too.
+    pub fn take_log(&mut self, all: bool) -> Vec<Logged> {
+        match self {
+            Medium::Radio(m) => m.take_log().into_iter().map(Logged::Radio).collect(),
+            Medium::Ethernet(m) if all => m.finish_log().into_iter().map(Logged::Ethernet).collect(),
+            Medium::Ethernet(m) => m.take_log().into_iter().map(Logged::Ethernet).collect(),
+            Medium::Line(m) => m.take_log().into_iter().map(Logged::Line).collect(),
         }
     }
 

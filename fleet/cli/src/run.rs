@@ -37,6 +37,7 @@ pub fn run(args: &RunArgs) -> Result<Code, Failure> {
     let started = cpu_time();
     let Subject { mut fleet, view } = subject(args)?;
     let nodes = fleet.nodes().len();
+    patches(&fleet);
     let ports = args.gdb.map(|addr| gdb::bind(addr, nodes)).transpose()?.unwrap_or_default();
     let (send, events) = host_io::events();
     let side = connect(args, view.typed(), &mut fleet, send.clone())?;
@@ -68,6 +69,19 @@ pub fn run(args: &RunArgs) -> Result<Code, Failure> {
     match &show.failure {
         Some(why) => Err(Failure::input(why)),
         None => Ok(code(&view, end, show.found(), args.until.is_some()).unwrap_or(digest)),
+    }
+}
+
+/// Says what the fleet file changes in images.
+fn patches(fleet: &Fleet) {
+    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(" ");
+    for command in fleet.pending() {
+        let (Act::Patch { addr, was, bytes }, Some(node)) =
+            (&command.act, fleet.nodes().nth(command.node as usize))
+        else {
+            continue;
+        };
+        eprintln!("{}: patched at {addr:#010x}: {} -> {}", node.name, hex(was), hex(bytes));
     }
 }
 

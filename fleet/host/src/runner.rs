@@ -58,7 +58,7 @@ pub enum End {
 pub enum Note {
     /// A digest that was asked for.
     Digest(Time, u128),
-    /// The capture of the air could not be written: the run ends.
+    /// The capture of the media could not be written: the run ends.
     CaptureFailed(String),
     /// A guest ended itself.
     Exited {
