@@ -31,8 +31,12 @@ pub struct Image {
 pub enum Origin {
     /// Our own guest, its ELF committed.
     Shipped { guest: String },
-    /// Our own guest, built when a test needs it; `source` names the source tree its Makefile wants, if any.
-    Guest { guest: String, source: Option<String> },
+    /// Our own guest, built when a test needs it; `sources` names the source trees its Makefile wants.
+    Guest {
+        guest: String,
+        #[serde(default)]
+        sources: Vec<String>,
+    },
     /// A file in a Debian package.
     Debian { package: String, version: String, suite: String, sha256: String, member: String },
     /// A file in a Python wheel.
@@ -45,9 +49,11 @@ impl std::fmt::Display for Origin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Origin::Shipped { guest } => write!(f, "ours, shipped (images/guests/{guest})"),
-            Origin::Guest { guest, source: None } => write!(f, "ours, built (images/guests/{guest})"),
-            Origin::Guest { guest, source: Some(source) } => {
-                write!(f, "ours, built (images/guests/{guest}) with {source}")
+            Origin::Guest { guest, sources } if sources.is_empty() => {
+                write!(f, "ours, built (images/guests/{guest})")
+            }
+            Origin::Guest { guest, sources } => {
+                write!(f, "ours, built (images/guests/{guest}) with {}", sources.join(" and "))
             }
             Origin::Debian { package, version, .. } => write!(f, "Debian {package} {version}"),
             Origin::Pypi { package, version, .. } => write!(f, "PyPI {package} {version}"),
@@ -64,6 +70,8 @@ pub struct SourceTree {
     pub licence: String,
     /// Folder below the cache folder.
     pub folder: String,
+    /// The make variable by which our guests' Makefiles get that folder, if any is built from it.
+    pub variable: Option<String>,
     pub from: TreeOrigin,
 }
 

@@ -38,10 +38,17 @@ fn everything_fetched_is_pinned() {
 #[test]
 fn what_is_built_names_a_source_that_exists() {
     for image in catalogue() {
-        if let Origin::Micropython { source: name, .. } | Origin::Guest { source: Some(name), .. } =
-            &image.from
-        {
-            assert!(source(name).is_some(), "{} wants {name}", image.name);
+        match &image.from {
+            Origin::Micropython { source: name, .. } => {
+                assert!(source(name).is_some(), "{} wants {name}", image.name)
+            }
+            Origin::Guest { sources, .. } => {
+                for name in sources {
+                    let tree = source(name).unwrap_or_else(|| panic!("{} wants {name}", image.name));
+                    assert!(tree.variable.is_some(), "{}'s Makefile does not get {name}", image.name);
+                }
+            }
+            _ => (),
         }
     }
 }

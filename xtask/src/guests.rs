@@ -1,5 +1,5 @@
 //! Our own guest programs in C: one folder each in images/guests, with a Makefile that knows the targets `all` and `clean`
-//! and puts its ELF files into OUT. FREERTOS is the folder of the FreeRTOS kernel.
+//! and puts its ELF files into OUT. Source trees that nobody here wrote come by the variables that the catalogue gives them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,9 +16,9 @@ const COMPILER: &str = "12.2.1";
 /// Builds all guests into images/build.
 pub fn build() -> Result<()> {
     compiler()?;
-    let freertos = freertos()?;
+    let trees = trees()?;
     for guest in guests(&guests_dir())? {
-        make(&guest, &build_dir(), freertos.as_deref())?;
+        make(&guest, &build_dir(), &trees)?;
     }
     let built = catalogue().iter().filter(|image| matches!(image.from, Origin::Guest { .. }));
     match built.map(images::Image::path).find(|path| !path.is_file()) {
@@ -41,7 +41,7 @@ pub fn check() -> Result<()> {
         if out.exists() {
             fs::remove_dir_all(&out)?;
         }
-        make(&guest, &out, None)?;
+        make(&guest, &out, &[])?;
         for elf in committed {
             let fresh = fs::read(out.join(elf.file_name().unwrap_or_default())).ok();
             if fresh != Some(fs::read(&elf)?) {
@@ -65,24 +65,33 @@ fn compiler() -> Result<String> {
     Ok(version.trim().to_owned())
 }
 
-/// The kernel's folder, if any guest in the catalogue is built from it.
-fn freertos() -> Result<Option<PathBuf>> {
-    let wanted = catalogue().iter().find_map(|image| match &image.from {
-        Origin::Guest { source, .. } => source.as_deref(),
-        _ => None,
-    });
-    wanted.map(|name| Ok(std::path::absolute(fetch::source_named(name)?)?)).transpose()
+/// `VARIABLE=folder` for each source tree that guests in the catalogue are built from.
+fn trees() -> Result<Vec<String>> {
+    let mut names: Vec<&str> = Vec::new();
+    for image in catalogue() {
+        if let Origin::Guest { sources, .. } = &image.from {
+            names.extend(sources.iter().map(String::as_str));
+        }
+    }
+    names.sort_unstable();
+    names.dedup();
+    let argument = |name: &str| {
+        let variable = images::source(name).and_then(|tree| tree.variable.as_deref());
+        let variable =
+            variable.ok_or_else(|| format!("the catalogue's source `{name}` has no `variable`"))?;
+        let folder = std::path::absolute(fetch::source_named(name)?)?;
+        Ok(format!("{variable}={}", folder.display()))
+    };
+    names.into_iter().map(argument).collect()
 }
 
-fn make(guest: &Path, out: &Path, freertos: Option<&Path>) -> Result<()> {
+/// `arguments` are make variables.
+fn make(guest: &Path, out: &Path, arguments: &[String]) -> Result<()> {
     fs::create_dir_all(out)?;
     let mut make = Command::new("make");
     make.env_remove("MAKEFLAGS").env_remove("MFLAGS");
     make.current_dir(guest).arg("all").arg(format!("OUT={}", std::path::absolute(out)?.display()));
-    if let Some(freertos) = freertos {
-        make.arg(format!("FREERTOS={}", freertos.display()));
-    }
-    sh::run(&mut make)
+    sh::run(make.args(arguments))
 }
 
 /// The folders with a Makefile, in alphabetical order.
