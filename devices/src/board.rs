@@ -11,12 +11,13 @@ use emu_core::{
     Machine,
     bus::Bus,
     cpu::Cpu,
-    device::{Console, DevId, Pin, Port, Sink},
-    machine::{ExternalPort, PortKind},
+    device::{DevId, Pin, Port, Sink},
     memory::{PAGE, RegionKind},
     time::Clock,
 };
 use std::collections::BTreeMap;
+
+mod outside;
 
 /// A CPU as a board file wants it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -553,25 +554,5 @@ impl<'s> Builder<'s> {
             }
         };
         self.devices.iter().map(info).collect()
-    }
-
-    /// Ports that nothing inside the machine is linked to; serial ones are consoles, and so is semihosting.
-    fn external_ports(&mut self) -> Vec<ExternalPort> {
-        let mut all = vec![];
-        for d in &self.devices {
-            let open = |p: &&registry::PortInfo| !d.linked.contains(&p.port);
-            let open: Vec<_> = d.kind.ports.iter().filter(open).collect();
-            for p in open {
-                let Some(kind) = p.kind else { continue };
-                all.push(ExternalPort { name: d.name.clone(), dev: d.id, port: p.port, kind });
-            }
-        }
-        let (name, dev) = ("semihost".to_string(), DevId::cpu(0));
-        all.push(ExternalPort { name, dev, port: 0, kind: PortKind::Semihost });
-        for p in all.iter().filter(|p| matches!(p.kind, PortKind::Serial | PortKind::Semihost)) {
-            let console = Console { name: p.name.clone(), dev: p.dev, port: p.port, len: 0, hash: 0 };
-            self.bus.fabric.consoles.push(console);
-        }
-        all
     }
 }

@@ -29,6 +29,8 @@ pub struct PortInfo {
     pub port: Port,
     /// What it is outside the machine if nothing inside is linked to it.
     pub kind: Option<PortKind>,
+    /// Outside it carries the device's name, and a serial one is a console; else it is `DEVICE.NAME` and none.
+    pub main: bool,
 }
 
 /// A device model.
@@ -46,6 +48,9 @@ pub struct Kind {
     /// The first of its input pins for the pulses of every event register of the board; its output pins from 0 lead
     /// to every task register.
     pub interconnect: Option<Pin>,
+    /// Pins 0 to this (exclusive) are ports of the same numbers too, which speak [`Msg::Level`](emu_core::link::Msg):
+    /// a board's `pads` lead them out of the machine.
+    pub pads: Pin,
 }
 
 impl Kind {
@@ -57,6 +62,7 @@ impl Kind {
         pins: &[],
         ports: &[],
         interconnect: None,
+        pads: 0,
     };
 
     /// Pins by name: one (`p3`) or a range (`p0-31`).
@@ -149,6 +155,21 @@ pub(crate) const fn pin(name: &'static str, first: u16) -> PinInfo {
 /// Pins whose names end in a number from 0.
 pub(crate) const fn pins(name: &'static str, first: u16, count: u16) -> PinInfo {
     PinInfo { name, first, count }
+}
+
+/// A port that leads to other devices of the board.
+pub(crate) const fn port(name: &'static str, port: Port) -> PortInfo {
+    PortInfo { name, port, kind: None, main: false }
+}
+
+/// A port that leads out of the machine under the device's name if nothing inside is linked to it.
+pub(crate) const fn outside(name: &'static str, port: Port, kind: PortKind) -> PortInfo {
+    PortInfo { name, port, kind: Some(kind), main: true }
+}
+
+/// A further port that leads out of the machine.
+pub(crate) const fn further(name: &'static str, port: Port, kind: PortKind) -> PortInfo {
+    PortInfo { name, port, kind: Some(kind), main: false }
 }
 
 /// One line of a vendor's list: the device type, how to make one, and what differs from [`Kind::PLAIN`].

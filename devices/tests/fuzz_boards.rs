@@ -72,3 +72,22 @@ fn mistakes_of_a_board_come_together() {
         assert!(text.contains(want), "{want} is not in\n{text}");
     }
 }
+
+#[test]
+fn mistakes_in_pads() {
+    let text = "inherit = \"nrf51822\"\n[pads]\na = \"gpoi.p1\"\nb = \"gpio.p32\"\nc = \"gpio.detect\"\nd = 3\n\
+                \"e0-3\" = \"gpio.p0-2\"\nf = \"gpio.p5\"\n\"f0-1\" = \"gpio.p6-7\"\nf1 = \"gpio.p8\"\ng = \"uart0.rts\"\n";
+    let Err(e) = build_text("b", "b.toml", text, &|_| None) else { panic!("this is no board") };
+    let text = e.to_string();
+    for want in [
+        "b.toml:3:5: no device is called `gpoi`\n    did you mean `gpio`?",
+        "b.toml:4:5: `gpio` has no pin `p32` that can lead out",
+        "b.toml:5:5: `gpio` has no pin `detect` that can lead out",
+        "b.toml:6:5: a pad leads to a pin",
+        "b.toml:7:10: 4 names for 3 pins",
+        "b.toml:10:6: `f1` is there already",
+        "b.toml:11:5: `uart0` has no pin `rts` that can lead out",
+    ] {
+        assert!(text.contains(want), "{want} is not in\n{text}");
+    }
+}

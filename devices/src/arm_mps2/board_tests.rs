@@ -223,6 +223,28 @@ fn the_ethernet_controller_is_where_the_image_has_it_and_interrupts_on_line_13()
 }
 
 #[test]
+fn what_leads_out_has_a_name_and_only_main_lines_are_consoles() {
+    use emu_core::machine::PortKind::{Ethernet, Pin, Serial};
+    let ports = |name: &str, kind| -> Vec<String> {
+        let b = boot(name);
+        b.machine.ports.iter().filter(|p| p.kind == kind).map(|p| p.name.clone()).collect()
+    };
+    let consoles = |name: &str| -> Vec<String> {
+        boot(name).machine.bus.fabric.consoles.iter().map(|c| c.name.clone()).collect()
+    };
+    assert_eq!(ports("mps2-an386", Ethernet), ["ethernet"]);
+    assert_eq!(ports("mps2-an386", Pin).len(), 52);
+    assert_eq!(consoles("mps2-an386"), ["uart0", "uart1", "uart2", "uart3", "uart4", "semihost"]);
+    assert_eq!(ports("microbit", Serial), ["uart0", "uart0.edge"]);
+    assert_eq!(consoles("microbit"), ["uart0", "semihost"]);
+    let edge = [0, 1, 2, 8, 12, 13, 14, 15, 16].map(|n| format!("edge.p{n}"));
+    assert_eq!(ports("microbit", Pin), edge);
+    let b = boot("mps2-an386");
+    let exp50 = b.machine.ports.iter().find(|p| p.name == "exp50").expect("it is there");
+    assert_eq!((Some(exp50.dev), exp50.port), (b.machine.bus.device_by_name("gpio3"), 2));
+}
+
+#[test]
 fn what_is_not_modelled_reads_zero_and_is_counted() {
     let mut b = boot("mps2-an386");
     assert_eq!(b.machine.bus.fabric.errors.total, 0);

@@ -3,10 +3,15 @@
 //! ## Pins
 //! In: [`IN0`] to 15 more. Out: [`GPIOINT0`] to 15 more, each pin's interrupt; [`COMBINT`], their OR; [`OUT0`] to 15
 //! more, the level the port drives (low where it does not drive).
+//!
+//! ## Ports
+//! 0 to 15: the pins that the board leads out. `Level` goes out when what the port drives changes and another machine
+//! listens (`None`: it does not drive); `Level` that comes in drives the pin (`None`: low).
 
 use super::common;
 use emu_core::{
-    device::{Cx, Device, Pin, ResetKind},
+    device::{Cx, Device, Pin, Port, ResetKind},
+    link::Msg,
     regs,
     regs::Bank,
 };
@@ -80,13 +85,15 @@ pub struct Gpio {
     dataout: u16,
     /// Levels at the pins when they were last looked at.
     levels: u16,
+    /// What the port drives, and which pins.
+    out: (u16, u16),
 }
 
 impl Default for Gpio {
     fn default() -> Gpio {
         let mut bank = Bank::default();
         common::identify(&mut bank, Reg::Id, PART);
-        Gpio { bank, inputs: 0, dataout: 0, levels: 0 }
+        Gpio { bank, inputs: 0, dataout: 0, levels: 0, out: (0, 0) }
     }
 }
 
@@ -99,9 +106,7 @@ impl Gpio {
     fn update(&mut self, cx: &mut Cx) {
         let drive = self.half(Reg::Outenset);
         let levels = self.dataout & drive | self.inputs & !drive;
-        for pin in 0..PINS {
-            cx.wire(OUT0 + pin, self.dataout & drive & 1 << pin != 0);
-        }
+        self.drive(self.dataout & drive, drive, cx);
         let (edge, high) = (self.half(Reg::Inttypeset), self.half(Reg::Intpolset));
         let active = !(levels ^ high);
         let changed = levels ^ self.levels;
@@ -117,6 +122,18 @@ impl Gpio {
         cx.wire(COMBINT, status != 0);
     }
 
+    fn drive(&mut self, level: u16, drive: u16, cx: &mut Cx) {
+        let (was_level, was_drive) = std::mem::replace(&mut self.out, (level, drive));
+        let changed = level ^ was_level | drive ^ was_drive;
+        for pin in (0..PINS).filter(|pin| changed >> pin & 1 != 0) {
+            let (high, driven) = (level >> pin & 1 != 0, drive >> pin & 1 != 0);
+            cx.wire(OUT0 + pin, high);
+            if cx.followed(pin as Port) {
+                cx.send(pin as Port, Msg::Level(driven.then_some(high)));
+            }
+        }
+    }
+
     /// Replaces the bits `mask` of DATAOUT.
     fn output(&mut self, mask: u16, v: u16) {
         self.dataout = self.dataout & !mask | v & mask;
@@ -126,6 +143,7 @@ impl Gpio {
 impl Device for Gpio {
     type Reg = Reg;
     const KIND: &'static str = "arm,cmsdk-gpio";
+    const VERSION: u16 = 2;
     const NOT_MODELLED: &'static [&'static str] = &[
         "ALTFUNC is kept, but the alternate functions' signals do not pass through the port",
         "the two cycles by which inputs are synchronised",
@@ -136,7 +154,7 @@ impl Device for Gpio {
     }
 
     fn reset(&mut self, _: ResetKind, cx: &mut Cx) {
-        *self = Gpio { inputs: self.inputs, levels: self.inputs, ..Gpio::default() };
+        *self = Gpio { inputs: self.inputs, levels: self.inputs, out: self.out, ..Gpio::default() };
         self.update(cx);
     }
 
@@ -175,6 +193,12 @@ impl Device for Gpio {
         }
     }
 
+    fn recv(&mut self, port: Port, msg: Msg, cx: &mut Cx) {
+        if let Msg::Level(level) = msg {
+            self.wire_in(Pin::from(port), level == Some(true), cx);
+        }
+    }
+
     fn pulse_in(&mut self, pin: Pin, cx: &mut Cx) {
         if pin < PINS {
             let was = self.inputs;
@@ -209,6 +233,25 @@ mod tests {
         assert_eq!((b.get(Reg::Outenset, 0), b.get(Reg::Outenclr, 0)), (0x8001, 0x8001));
         b.set(Reg::Outenclr, 0, 1);
         assert_eq!((b.pin(OUT0), b.get(Reg::Outenset, 0)), (false, 0x8000));
+    }
+
+    #[test]
+    fn another_machine_hears_what_the_port_drives_and_drives_pins() {
+        let mut b = bench();
+        b.machine.bus.fabric.followed = vec![(emu_core::device::DevId(0), 15)];
+        b.set(Reg::Data, 0, 0xc000);
+        b.set(Reg::Outenset, 0, 0xc000); // nobody listens to pin 14
+        b.set(Reg::Data, 0, 0x0000);
+        b.set(Reg::Data, 0, 0x0000);
+        b.set(Reg::Outenclr, 0, 0x8000);
+        let sent: Vec<_> = b.sent().into_iter().map(|o| (o.port, o.msg)).collect();
+        assert_eq!(sent, [Some(true), Some(false), None].map(|l| (15, Msg::Level(l))));
+        b.recv(15, Msg::Level(Some(true)));
+        assert_eq!(b.get(Reg::Data, 0), 0x8000);
+        b.recv(15, Msg::Level(None));
+        assert_eq!(b.get(Reg::Data, 0), 0);
+        b.recv(16, Msg::Level(Some(true)));
+        assert_eq!(b.get(Reg::Data, 0), 0);
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! The registry's lines for the MPS2's blocks.
 
 use super::*;
-use crate::registry::{Kind, Params, PortInfo, kind, pin, pins};
+use crate::registry::{Kind, Params, PortInfo, kind, outside, pin, pins};
 use emu_core::machine::PortKind;
 
-const LINE: &[PortInfo] = &[PortInfo { name: "line", port: 0, kind: Some(PortKind::Serial) }];
+const LINE: &[PortInfo] = &[outside("line", 0, PortKind::Serial)];
 
 fn scc_config(p: &Params) -> scc::Config {
     let word = |key| p.uint(key).unwrap_or(0) as u32;
@@ -31,9 +31,10 @@ pub static KINDS: &[Kind] = &[
     kind!(gpio::Gpio, |_| gpio::Gpio::default(), pins: &[
         pin("irq", gpio::COMBINT),
         pins("in", gpio::IN0, gpio::PINS),
+        pins("p", gpio::IN0, gpio::PINS),
         pins("irq", gpio::GPIOINT0, gpio::PINS),
         pins("out", gpio::OUT0, gpio::PINS),
-    ]),
+    ], pads: gpio::PINS),
     kind!(scc::Scc, |p| scc::Scc::new(scc_config(p))),
     kind!(timer::Timer, |p| timer::Timer::new(p.hz("clock")), pins: &[
         pin("irq", timer::TIMERINT),

@@ -140,11 +140,16 @@ impl Uart {
         if ready && self.shifting.is_none() {
             self.bank.set(&State::TXFULL, 0);
             self.tx_int |= self.bank.is(&Ctrl::TXINTEN);
+            let ns = self.byte_ns(true);
+            if cx.followed(0) {
+                // With `instant_tx` bytes may start on top of each other: the line sends one after the other.
+                cx.send(0, Msg::Sending { byte: self.buffer, ns: u32::try_from(ns).unwrap_or(u32::MAX) });
+            }
             if self.instant_tx {
                 cx.send(0, Msg::Byte(self.buffer));
             } else {
                 self.shifting = Some(self.buffer);
-                cx.after(self.byte_ns(true), TX_DONE);
+                cx.after(ns, TX_DONE);
             }
         }
         self.update(cx);
@@ -377,6 +382,20 @@ mod tests {
         b.advance(BYTE_NS);
         assert_eq!((b.pin(RXINT), b.get(Reg::Data, 0)), (true, u32::from(b'k')));
         assert_eq!(b.get(Reg::State, 0), 0);
+    }
+
+    #[test]
+    fn another_machine_that_follows_hears_of_the_start_bit() {
+        for instant in [false, true] {
+            let mut b = started(instant, 0x01);
+            b.machine.bus.fabric.followed = vec![(emu_core::device::DevId(0), 0)];
+            b.set(Reg::Data, 0, 0x41);
+            b.advance(BYTE_NS);
+            let sent: Vec<_> = b.sent().into_iter().map(|o| (o.at.0, o.msg)).collect();
+            let end = if instant { 0 } else { BYTE_NS };
+            let start = Msg::Sending { byte: 0x41, ns: BYTE_NS as u32 };
+            assert_eq!(sent, [(0, start), (end, Msg::Byte(0x41))], "{instant}");
+        }
     }
 
     #[test]

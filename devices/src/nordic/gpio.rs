@@ -10,11 +10,16 @@
 //! GPIOTE. In: 0-31 what the outside drives; [`TASK_OWN`]` + n` and [`TASK_LEVEL`]` + n` from GPIOTE's
 //! [`OWN`](super::gpiote::OWN) and [`LEVEL`](super::gpiote::LEVEL).
 //!
+//! ## Ports
+//! 0-31: the pins that the board leads out. `Level` goes out when what the chip drives changes and another machine
+//! listens (`None`: the chip does not drive, its pull does not count); `Level` that comes in drives the pin.
+//!
 //! ## Inputs
 //! `p0` .. `p31`: 0 or 1 drives the pin, -1 lets it float.
 
 use emu_core::{
-    device::{Cx, Device, Pin, ResetKind},
+    device::{Cx, Device, Pin, Port, ResetKind},
+    link::Msg,
     regs,
     regs::Bank,
 };
@@ -67,6 +72,8 @@ pub struct Gpio {
     conf: Conf,
     /// What the outputs show.
     outward: u32,
+    /// Pins the chip drives.
+    drives: u32,
     sensed: u32,
 }
 
@@ -95,6 +102,7 @@ impl Gpio {
             own_level: 0,
             conf: Conf::default(),
             outward: 0,
+            drives: 0,
             sensed: 0,
         }
     }
@@ -133,7 +141,15 @@ impl Gpio {
                 cx.wire(base + n, new >> n & 1 != 0);
             }
         }
-        (self.outward, self.sensed) = (outward, sensed);
+        let told = (self.drives ^ drives) | (self.outward ^ outward) & drives;
+        for n in (0..32).filter(|n| told >> n & 1 != 0) {
+            if !cx.followed(n) {
+                continue;
+            }
+            let level = (drives >> n & 1 != 0).then_some(outward >> n & 1 != 0);
+            cx.send(n, Msg::Level(level));
+        }
+        (self.outward, self.drives, self.sensed) = (outward, drives, sensed);
         let detect = sensed & c.sense_high | !sensed & c.connected & c.sense_low;
         cx.wire(DETECT, detect != 0);
     }
@@ -171,6 +187,7 @@ fn assign(mask: &mut u32, bit: u16, on: bool) {
 impl Device for Gpio {
     type Reg = Reg;
     const KIND: &'static str = "nordic,nrf51-gpio";
+    const VERSION: u16 = 2;
     const NOT_MODELLED: &'static [&'static str] = &[
         "drive strength, and two sides driving one pin: the chip wins",
         "pins that UART, SPI, TWI and ADC take over stay under GPIO's rule",
@@ -212,6 +229,14 @@ impl Device for Gpio {
             _ => return,
         }
         self.update(cx);
+    }
+
+    fn recv(&mut self, port: Port, msg: Msg, cx: &mut Cx) {
+        if let Msg::Level(level) = msg
+            && port < 32
+        {
+            self.drive(u32::from(port), level, cx);
+        }
     }
 
     fn input(&mut self, name: &str, value: i64, cx: &mut Cx) -> bool {
@@ -323,6 +348,27 @@ mod tests {
         b.set(Reg::PinCnf, 2, 2 << 16);
         b.set_pin(2, true);
         assert!(b.pin(DETECT));
+    }
+
+    #[test]
+    fn another_machine_hears_what_the_chip_drives_and_drives_pins() {
+        let mut b = bench();
+        b.machine.bus.fabric.followed = vec![(DevId(0), 3)];
+        b.set(Reg::Outset, 0, 0x18);
+        b.set(Reg::PinCnf, 3, 3 << 2); // a pull is not a drive
+        assert!(b.sent().is_empty());
+        b.set(Reg::Dirset, 0, 0x18); // pin 4 has no listener
+        b.set(Reg::Outclr, 0, 0x18);
+        b.set(Reg::Outclr, 0, 0x18);
+        b.set(Reg::Dirclr, 0, 0x18);
+        let sent: Vec<_> = b.sent().into_iter().map(|o| (o.port, o.msg)).collect();
+        assert_eq!(sent, [Some(true), Some(false), None].map(|l| (3, Msg::Level(l))));
+        assert_eq!(b.get(Reg::In, 0), 8);
+        b.recv(3, Msg::Level(Some(false)));
+        assert_eq!(b.get(Reg::In, 0), 0);
+        b.recv(3, Msg::Level(None));
+        assert_eq!(b.get(Reg::In, 0), 8);
+        b.recv(200, Msg::Level(Some(true)));
     }
 
     #[test]

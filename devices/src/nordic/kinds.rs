@@ -1,7 +1,7 @@
 //! The registry's lines for Nordic's blocks.
 
 use super::*;
-use crate::registry::{Kind, PinInfo, PortInfo, kind, pin, pins};
+use crate::registry::{Kind, PinInfo, further, kind, outside, pin, pins, port};
 use emu_core::machine::PortKind;
 
 const IRQ: PinInfo = pin("irq", common::IRQ);
@@ -23,7 +23,7 @@ pub static KINDS: &[Kind] = &[
         pins("own", gpio::TASK_OWN, 32),
         pins("level", gpio::TASK_LEVEL, 32),
         pins("p", 0, 32),
-    ]),
+    ], pads: 32),
     kind!(gpiote::Gpiote, |_| gpiote::Gpiote::new(), pins: &[
         IRQ,
         pin("detect", gpiote::DETECT),
@@ -46,7 +46,7 @@ pub static KINDS: &[Kind] = &[
         p.tasks.iter().map(|t| t.0).collect()
     ), pins: &[], interconnect: Some(ppi::EVENT)),
     kind!(radio::Radio, |_| radio::Radio::new(), pins: &[IRQ],
-        ports: &[PortInfo { name: "antenna", port: 0, kind: Some(PortKind::Radio) }]),
+        ports: &[outside("antenna", 0, PortKind::Radio)]),
     kind!(rng::Rng, |_| rng::Rng::new(), pins: &[IRQ]),
     kind!(rtc::Rtc, |_| rtc::Rtc::new(), pins: &[IRQ, pin("lfclk", rtc::LFCLK)]),
     kind!(temp::Temp, |_| temp::Temp::new(), pins: &[IRQ]),
@@ -54,13 +54,13 @@ pub static KINDS: &[Kind] = &[
         let bus = p.uints("bus").filter(|l| l.len() == 2);
         spi_twi::SpiTwi::new(bus.map(|l| (l[0] as u8, l[1] as u8)))
     }, pins: &[IRQ], ports: &[
-        PortInfo { name: "i2c", port: spi_twi::I2C, kind: None },
-        PortInfo { name: "spi", port: spi_twi::SPI, kind: None },
+        port("i2c", spi_twi::I2C),
+        port("spi", spi_twi::SPI),
     ]),
     kind!(timer::Timer, |p| timer::Timer::new(p.uint("bits").unwrap_or(16) as u8), pins: &[IRQ]),
     kind!(uart::Uart, |p| {
         let line = p.uints("line").filter(|l| l.len() == 2);
         uart::Uart::new(line.map(|l| (l[0] as u8, l[1] as u8)))
     }, pins: &[IRQ, pin("rts", uart::RTS), pin("cts", uart::CTS)],
-        ports: &[PortInfo { name: "line", port: 0, kind: Some(PortKind::Serial) }]),
+        ports: &[outside("line", uart::LINE, PortKind::Serial), further("edge", uart::EDGE, PortKind::Serial)]),
 ];

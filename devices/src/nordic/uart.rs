@@ -1,10 +1,11 @@
 //! UART0 (chapter 29).
 //!
 //! ## Parameters
-//! `pins`: `(txd, rxd)`, the GPIO numbers of the line on port 0. Without it every connected pin pair is that line.
+//! `line`: `[txd, rxd]`, the GPIO numbers of the line on port 0. Without it every connected pin pair is that line.
 //!
 //! ## Ports
-//! 0: the serial line at `pins`. Bytes sent while PSELTXD names another pin go to port 1.
+//! 0: the serial line at `pins`. 1: the line at whatever other pins PSELTXD and PSELRXD name. A byte comes in at its
+//! stop bit; it is heard on the port whose RXD pin is selected.
 //!
 //! ## Pins
 //! Out: [`IRQ`](super::common::IRQ); [`RTS`] (low: ready). In: [`CTS`] (low: the other side is ready).
@@ -91,6 +92,11 @@ const FIFO: usize = 6;
 const RTS_RESERVE: usize = 4;
 const DISCONNECTED: u32 = u32::MAX;
 
+/// The port of the line the board file names.
+pub const LINE: Port = 0;
+/// The port of a line at any other pins.
+pub const EDGE: Port = 1;
+
 const TX_DONE: Tag = 0;
 const RX_TEXT: Tag = 1;
 const RX_STOPPED: Tag = 2;
@@ -140,20 +146,23 @@ impl Uart {
         bit_clock(self.bank.reg(Reg::Baudrate)).span(10 + parity)
     }
 
-    fn tx_port(&self) -> Option<Port> {
-        let pin = self.bank.reg(Reg::Pseltxd);
-        match self.pins {
+    /// The port of the line at `pin`, if `pin` is one; `own` is the one of port 0.
+    fn port(pin: u32, own: Option<u8>) -> Option<Port> {
+        match own {
             _ if pin == DISCONNECTED => None,
-            Some((txd, _)) if u32::from(txd) != pin => Some(1),
-            _ => Some(0),
+            Some(own) if u32::from(own) != pin => Some(EDGE),
+            _ => Some(LINE),
         }
     }
 
-    /// The receiver listens to the line of port 0.
-    fn hears(&self) -> bool {
-        let pin = self.bank.reg(Reg::Pselrxd);
-        let ours = self.pins.is_none_or(|(_, rxd)| u32::from(rxd) == pin);
-        self.enabled() && self.rx_on && pin != DISCONNECTED && ours
+    fn tx_port(&self) -> Option<Port> {
+        Self::port(self.bank.reg(Reg::Pseltxd), self.pins.map(|p| p.0))
+    }
+
+    /// The receiver listens to the line of `port`.
+    fn hears(&self, port: Port) -> bool {
+        let selected = Self::port(self.bank.reg(Reg::Pselrxd), self.pins.map(|p| p.1));
+        self.enabled() && self.rx_on && selected == Some(port)
     }
 
     fn start_byte(&mut self, cx: &mut Cx) {
@@ -162,8 +171,12 @@ impl Uart {
             return;
         }
         if let Some(byte) = self.holding.take() {
-            self.shifting = Some((byte, self.tx_port()));
-            cx.after(self.byte_ns(), TX_DONE);
+            let (port, ns) = (self.tx_port(), self.byte_ns());
+            if let Some(port) = port.filter(|p| cx.followed(*p)) {
+                cx.send(port, Msg::Sending { byte, ns: u32::try_from(ns).unwrap_or(u32::MAX) });
+            }
+            self.shifting = Some((byte, port));
+            cx.after(ns, TX_DONE);
         }
     }
 
@@ -178,8 +191,8 @@ impl Uart {
         self.start_byte(cx);
     }
 
-    fn receive(&mut self, byte: u8, cx: &mut Cx) {
-        if !self.hears() {
+    fn receive(&mut self, port: Port, byte: u8, cx: &mut Cx) {
+        if !self.hears(port) {
             return;
         }
         if self.fifo.len() == FIFO {
@@ -202,7 +215,7 @@ impl Uart {
 
     /// The next byte of the console's text goes on the line if the receiver can take it.
     fn pace_text(&mut self, cx: &mut Cx) {
-        let go = self.hears() && !self.text.is_empty() && self.fifo.len() < FIFO;
+        let go = self.hears(LINE) && !self.text.is_empty() && self.fifo.len() < FIFO;
         match (go, cx.due(RX_TEXT)) {
             (true, None) => cx.after(self.byte_ns(), RX_TEXT),
             (false, Some(_)) => cx.cancel(RX_TEXT),
@@ -233,7 +246,8 @@ impl Device for Uart {
     const KIND: &'static str = "nordic,nrf51-uart";
     const NOT_MODELLED: &'static [&'static str] = &[
         "the line's levels on GPIO pins; bytes go over ports",
-        "parity, framing and break errors of received bytes",
+        "parity, framing and break errors of received bytes; a sender at another rate is understood",
+        "a byte that ENABLE or POWER cuts off arrives whole at another machine",
         "PSELRTS and PSELCTS: flow control uses fixed wires",
     ];
 
@@ -316,7 +330,7 @@ impl Device for Uart {
             }
             RX_TEXT => {
                 if let Some(byte) = self.text.pop_front() {
-                    self.receive(byte, cx);
+                    self.receive(LINE, byte, cx);
                 }
                 self.pace_text(cx);
             }
@@ -350,8 +364,11 @@ impl Device for Uart {
 
     fn recv(&mut self, port: Port, msg: Msg, cx: &mut Cx) {
         match msg {
-            Msg::Byte(byte) if port == 0 => self.receive(byte, cx),
-            Msg::Text(text) if port == 0 => {
+            Msg::Byte(byte) => {
+                self.receive(port, byte, cx);
+                self.pace_text(cx);
+            }
+            Msg::Text(text) if port == LINE => {
                 self.text.extend(text);
                 self.pace_text(cx);
             }
@@ -405,6 +422,46 @@ mod tests {
         assert_eq!(sent[0].msg, Msg::Byte(0x41));
         b.set(Reg::EventsTxdrdy, 0, 0);
         assert!(!b.pin(IRQ));
+    }
+
+    #[test]
+    fn another_machine_that_follows_hears_of_the_start_bit() {
+        let mut b = started();
+        b.machine.bus.fabric.followed = vec![(emu_core::device::DevId(0), LINE)];
+        b.set(Reg::Txd, 0, 0x41);
+        let sent = b.sent();
+        assert_eq!((sent.len(), sent[0].at.0), (1, 0));
+        assert_eq!(sent[0].msg, Msg::Sending { byte: 0x41, ns: BYTE_NS as u32 });
+        b.advance(BYTE_NS);
+        assert_eq!(b.sent()[0].msg, Msg::Byte(0x41));
+        b.set(Reg::Pseltxd, 0, 3); // nobody follows there
+        b.set(Reg::Config, 0, 7 << 1); // 11 bits
+        b.set(Reg::Txd, 0, 0x42);
+        assert!(b.sent().is_empty());
+        b.advance(BYTE_NS * 11 / 10);
+        let sent = b.sent();
+        assert_eq!((sent[0].port, &sent[0].msg), (EDGE, &Msg::Byte(0x42)));
+    }
+
+    #[test]
+    fn a_byte_is_heard_on_the_port_of_the_selected_pin_only() {
+        let mut b = started();
+        b.recv(EDGE, Msg::Byte(1));
+        assert_eq!(b.get(Reg::EventsRxdrdy, 0), 0);
+        b.set(Reg::Pselrxd, 0, 1);
+        b.recv(LINE, Msg::Byte(2));
+        assert_eq!(b.get(Reg::EventsRxdrdy, 0), 0);
+        b.recv(EDGE, Msg::Byte(3));
+        assert_eq!(read_ready(&mut b), 3);
+        b.set(Reg::TasksStoprx, 0, 1);
+        b.advance(4 * BYTE_NS);
+        b.recv(EDGE, Msg::Byte(4));
+        assert_eq!(b.get(Reg::EventsRxdrdy, 0), 0, "the receiver is off");
+        b.set(Reg::TasksStartrx, 0, 1);
+        for i in 0..7 {
+            b.recv(EDGE, Msg::Byte(i));
+        }
+        assert_eq!((b.get(Reg::EventsError, 0), b.get(Reg::Errorsrc, 0)), (1, 1), "six fit");
     }
 
     #[test]

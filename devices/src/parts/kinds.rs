@@ -1,20 +1,20 @@
 //! The registry's lines for parts on boards.
 
 use super::*;
-use crate::registry::{Kind, PortInfo, kind, pin, pins};
+use crate::registry::{Kind, PortInfo, kind, pin, pins, port};
 
-const I2C: &[PortInfo] = &[PortInfo { name: "i2c", port: i2c_slave::BUS, kind: None }];
+const I2C: &[PortInfo] = &[port("i2c", i2c_slave::BUS)];
 
 /// All of them.
 pub static KINDS: &[Kind] = &[
     kind!(button::Button, |_| button::Button::new(), pins: &[pin("contact", button::CONTACT)]),
     kind!(i2c_bus::I2cBus, |p| i2c_bus::I2cBus::new(p.uint("slaves").unwrap_or(1).min(4) as u8), ports: &[
-        PortInfo { name: "master", port: i2c_bus::MASTER, kind: None },
-        PortInfo { name: "master1", port: i2c_bus::MASTER1, kind: None },
-        PortInfo { name: "slave0", port: 1, kind: None },
-        PortInfo { name: "slave1", port: 2, kind: None },
-        PortInfo { name: "slave2", port: 3, kind: None },
-        PortInfo { name: "slave3", port: 4, kind: None },
+        port("master", i2c_bus::MASTER),
+        port("master1", i2c_bus::MASTER1),
+        port("slave0", 1),
+        port("slave1", 2),
+        port("slave2", 3),
+        port("slave3", 4),
     ]),
     kind!(led_matrix::LedMatrix, |_| led_matrix::LedMatrix::new(), pins: &[
         pins("row", 0, 3),

@@ -1,7 +1,7 @@
 //! The registry's lines for SMSC's blocks.
 
 use super::lan9118::{self, Lan9118};
-use crate::registry::{Kind, PortInfo, kind, pin};
+use crate::registry::{Kind, kind, outside, pin};
 use emu_core::machine::PortKind;
 
 /// All of them.
@@ -12,4 +12,4 @@ pub static KINDS: &[Kind] = &[kind!(Lan9118, |p| {
         mac: p.uint("mac"),
     })
 }, pins: &[pin("irq", lan9118::IRQ_PIN)],
-    ports: &[PortInfo { name: "cable", port: lan9118::CABLE, kind: Some(PortKind::Ethernet) }])];
+    ports: &[outside("cable", lan9118::CABLE, PortKind::Ethernet)])];
