@@ -62,20 +62,27 @@ pub struct Plan {
     pub nodes: Vec<NodePlan>,
 }
 
-impl Plan {
-    /// One node.
-    pub fn single(machine: &str, image: &str, at: Option<u64>) -> Plan {
-        let node = NodePlan {
-            name: "node".into(),
+impl NodePlan {
+    /// A node at the origin.
+    pub fn new(name: &str, machine: &str, image: &str) -> NodePlan {
+        NodePlan {
+            name: name.into(),
             group: None,
             machine: machine.into(),
             image: image.into(),
-            at,
+            at: None,
             position: [0.0; 3],
             net: NodeNet::default(),
             machine_span: None,
             image_span: None,
-        };
+        }
+    }
+}
+
+impl Plan {
+    /// One node.
+    pub fn single(machine: &str, image: &str, at: Option<u64>) -> Plan {
+        let node = NodePlan { at, ..NodePlan::new("node", machine, image) };
         Plan { seed: 1, nodes: vec![node], ..Plan::default() }
     }
 

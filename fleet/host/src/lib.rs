@@ -1,6 +1,7 @@
 //! The edge: threads, sockets, files and the host's clock. Everything below is synchronous and without IO.
 //!
 //! - [`load`]: images and machines by name or path.
+//! - [`lab`]: a fleet in a Rust test: build, run, type, expect, look into memory.
 //! - [`runner`]: runs a fleet for a person or a program: input, output, pace, debuggers.
 //! - [`io`]: the thread that speaks to sockets and hears signals; [`gdb`]: debuggers on top of it.
 //!
@@ -11,6 +12,7 @@
 pub mod capture;
 pub mod gdb;
 pub mod io;
+pub mod lab;
 pub mod load;
 pub mod pace;
 pub mod pool;
@@ -20,6 +22,7 @@ pub mod usage;
 
 pub use capture::Capture;
 pub use io::{HostEvent, Io};
+pub use lab::{Lab, LabError};
 pub use load::{Folder, InputError};
 pub use pool::Pool;
 pub use runner::{End, Note, Plan, Runner, Watcher};

@@ -85,6 +85,21 @@ pub fn usual_mac(node: u32) -> Mac {
     [0x02, 0xf1, a, b, c, d]
 }
 
+impl SwitchPlan {
+    /// A switch with usual links and no gateway.
+    pub fn new(name: &str) -> SwitchPlan {
+        let (config, link) = (EthernetConfig::default(), LinkConfig::default());
+        SwitchPlan { name: name.into(), config, link, gateway: None }
+    }
+}
+
+impl LinePlan {
+    /// A line between two ports, each `node.port`.
+    pub fn new(config: LineConfig, a: &str, b: &str) -> LinePlan {
+        LinePlan { config, ends: [a.into(), b.into()], spans: [None, None] }
+    }
+}
+
 impl NodePlan {
     /// The hardware address of node number `id`.
     pub fn mac(&self, id: u32) -> Mac {

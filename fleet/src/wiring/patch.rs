@@ -19,8 +19,16 @@ pub struct PatchPlan {
 }
 
 impl PatchPlan {
+    /// These bytes, which occur once, become those, as many.
+    pub fn new(find: &[u8], replace: &[u8]) -> PatchPlan {
+        PatchPlan { find: find.into(), replace: replace.into(), at: None, all: false, span: None }
+    }
+
     /// Where the patch goes in an image.
     fn places(&self, firmware: &Firmware) -> Result<Vec<u64>, String> {
+        if self.find.is_empty() || self.find.len() != self.replace.len() {
+            return Err("a patch replaces bytes by as many".into());
+        }
         let mut found = vec![];
         for (base, bytes) in firmware.chunks() {
             let hits = bytes.windows(self.find.len()).enumerate().filter(|(_, w)| *w == self.find);
