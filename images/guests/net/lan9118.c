@@ -264,7 +264,7 @@ uint32_t lan_tx_room(void)
 
 void lan_tx_notify(uint32_t bytes)
 {
-    uint32_t blocks = bytes / 64; /* the level is in blocks of 64 bytes */
+    uint32_t blocks = (bytes + 63) / 64; /* the interrupt comes when more blocks of 64 bytes are free */
     FIFO_INT = (blocks > 0xff ? 0xff : blocks) << 24;
     INT_STS = LAN_TDFA;
 }
