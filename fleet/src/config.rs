@@ -11,7 +11,7 @@ use devices::{
     source::{Diagnostic, Diagnostics, Source, Tab, nearest},
 };
 use emu_core::{Machine, Time};
-use netsim::{Edge, Propagation, RadioConfig};
+use netsim::{Edge, Jammer, Pattern, Propagation, RadioConfig};
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::{Range, RangeInclusive},
@@ -132,6 +132,7 @@ pub fn read_plan(root: &Tab) -> Plan {
         root.report_here("a fleet has at least one [node.NAME] or [group.NAME]", None);
     }
     read_links(&mut plan, root);
+    read_jammers(&mut plan, root);
     plan
 }
 
@@ -258,11 +259,83 @@ fn read_radio(tab: &Tab) -> RadioConfig {
         }
     }
     radio.loss = number("loss", 0.0, PROBABILITY);
-    radio.capture_db = number("capture_db", radio.capture_db, 0.0..=200.0);
+    let maybe = |key, range| tab.has(key).then(|| number(key, 0.0, range));
+    radio.capture_db = maybe("capture_db", 0.0..=200.0);
     radio.noise_floor_dbm = number("noise_floor_dbm", radio.noise_floor_dbm, DECIBELS);
+    radio.ambient_noise_dbm = maybe("ambient_noise_dbm", -200.0..=100.0);
+    if let Propagation::LogDistance { .. } = radio.propagation {
+        radio.shadowing_db = number("shadowing_db", 0.0, 0.0..=30.0);
+        radio.fading_db = number("fading_db", 0.0, 0.0..=30.0);
+        radio.propagation_delay = tab.bool("propagation_delay").unwrap_or(true);
+    }
     tab.done();
     radio
 }
+
+/// The band the radios know, in MHz.
+const BAND: RangeInclusive<u16> = 2300..=2600;
+
+/// Jammers: `name`, `position`, `mhz`, `dbm`, `every`, `for`.
+fn read_jammers(plan: &mut Plan, root: &Tab) {
+    for tab in root.list("jammer") {
+        let name = tab.need_str("name").unwrap_or_default().to_string();
+        tab.need("mhz");
+        let mhz = match tab.uints("mhz").as_deref() {
+            Some([low, high]) if low <= high => (*low, *high),
+            Some([only]) => (*only, *only),
+            None => (0, 0),
+            _ => {
+                tab.report("mhz", "`mhz` is one frequency, or the lowest and the highest", None);
+                (0, 0)
+            }
+        };
+        let in_band = |f| u16::try_from(f).ok().filter(|f| BAND.contains(f));
+        let (low, high) = (in_band(mhz.0), in_band(mhz.1));
+        if mhz != (0, 0) && (low.is_none() || high.is_none()) {
+            let message = format!("`mhz` lies between {} and {}", BAND.start(), BAND.end());
+            tab.report("mhz", message, Some("channel 7 of a micro:bit is 2407 MHz".into()));
+        }
+        let jammer = Jammer {
+            position: point(&tab, "position").unwrap_or_default(),
+            mhz: (low.unwrap_or(0), high.unwrap_or(0)),
+            dbm: number(&tab, "dbm", 0.0, -100.0..=100.0),
+            pattern: read_pattern(&tab),
+        };
+        tab.done();
+        if plan.radio.jammers.insert(name.clone(), jammer).is_some() {
+            tab.report("name", format!("two jammers are called `{name}`"), None);
+        }
+    }
+}
+
+/// `for` so long in `every` so much time; neither: without a pause.
+fn read_pattern(tab: &Tab) -> Pattern {
+    let time = |key| {
+        let text = tab.str(key)?;
+        duration(text).map_err(|e| tab.report(key, e, None)).ok()
+    };
+    match (time("every"), time("for")) {
+        (Some(every), Some(for_)) => {
+            if for_ > every {
+                tab.report("for", "`for` is longer than `every`", None);
+            }
+            if every < LEAST_PERIOD {
+                tab.report("every", "`every` is at least 20us", None);
+            }
+            Pattern::Pulses { every_ns: every.0, for_ns: for_.0 }
+        }
+        (None, None) => Pattern::Always,
+        _ => {
+            if tab.has("every") != tab.has("for") {
+                tab.report_here("a jammer that pauses has `every` and `for`", None);
+            }
+            Pattern::Always
+        }
+    }
+}
+
+/// A jammer's pulses come no faster.
+const LEAST_PERIOD: Time = Time::us(20);
 
 /// Edges of the `dgrm` model: `from`, `to`, `loss_db`, `success_ratio`.
 fn read_links(plan: &mut Plan, root: &Tab) {
@@ -608,6 +681,23 @@ to = "b"
             f.toml:5:20: `success_ratio_rx` lies between 0 and 1
             f.toml:6:14: `capture_db` lies between 0 and 200"#]],
         );
+    }
+
+    #[test]
+    fn jammers_and_the_air_are_read() {
+        let text = format!(
+            "[radio]\nshadowing_db = 4\nfading_db = 2\nambient_noise_dbm = -95\npropagation_delay = false\ncapture_db = 8\n[node.a]\n{BIT}\
+             [[jammer]]\nname = \"oven\"\nposition = [1, 2]\nmhz = [2440, 2470]\ndbm = 10\nevery = \"20ms\"\nfor = \"8ms\"\n\
+             [[jammer]]\nname = \"tone\"\nmhz = [2407]\n"
+        );
+        let (_, plan) = load("f.toml", &text, None, &Shelf).unwrap();
+        let r = plan.radio;
+        assert_eq!((r.shadowing_db, r.fading_db, r.ambient_noise_dbm, r.propagation_delay), (4.0, 2.0, Some(-95.0), false));
+        assert_eq!(r.capture_db, Some(8.0));
+        let pattern = Pattern::Pulses { every_ns: 20_000_000, for_ns: 8_000_000 };
+        let oven = Jammer { position: [1.0, 2.0, 0.0], mhz: (2440, 2470), dbm: 10.0, pattern };
+        let tone = Jammer { position: [0.0; 3], mhz: (2407, 2407), dbm: 0.0, pattern: Pattern::Always };
+        assert_eq!(r.jammers.into_iter().collect::<Vec<_>>(), [("oven".into(), oven), ("tone".into(), tone)]);
     }
 
     #[test]

@@ -11,9 +11,10 @@ pub mod line;
 mod math;
 pub mod medium;
 pub mod pcapng;
+pub mod phy;
 pub mod radio;
 mod space;
 
-pub use config::{Edge, Propagation, RadioConfig, Sensitivity};
+pub use config::{Edge, Propagation, RadioConfig};
 pub use medium::Medium;
-pub use radio::{Delivery, Fate, FrameLog, RadioMedium};
+pub use radio::{Counters, Delivery, Fate, FrameLog, Jammer, Pattern, RadioFault, RadioMedium};

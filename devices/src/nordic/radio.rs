@@ -138,9 +138,9 @@ impl Radio {
     /// Nanoseconds of one bit.
     pub(super) fn bit_ns(&self) -> u64 {
         match self.phy() {
-            Phy::Nrf1Mbit | Phy::Ble1Mbit => 1000,
             Phy::Nrf2Mbit => 500,
             Phy::Nrf250Kbit => 4000,
+            _ => 1000,
         }
     }
 

@@ -73,6 +73,8 @@ pub enum Phy {
     Nrf250Kbit,
     /// Bluetooth Low Energy, 1 Mbit/s.
     Ble1Mbit,
+    /// IEEE 802.15.4, 250 kbit/s.
+    Ieee802154,
 }
 
 /// A frame as it goes on the air.
