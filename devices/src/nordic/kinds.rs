@@ -34,12 +34,13 @@ pub static KINDS: &[Kind] = &[
     kind!(nvmc::Nvmc, |p| nvmc::Nvmc::new(
         p.uint("flash").unwrap_or(0x4_0000) as u32,
         p.uint("page").unwrap_or(0x400) as u32
-    )),
+    ), pins: &[pin("powerfail", nvmc::POWER_FAIL)]),
     kind!(part_id::PartId, |p| part_id::PartId::new(p.uint("revision").unwrap_or(4) as u8), pins: &[]),
     kind!(power_clock::PowerClock, |_| power_clock::PowerClock::new(), pins: &[
         IRQ,
         pin("lfclk", power_clock::LFCLK),
         pin("detect", power_clock::DETECT),
+        pin("powerfail", power_clock::POWER_FAIL),
     ]),
     kind!(ppi::Ppi, |p| ppi::Ppi::new(
         p.events.iter().map(|e| e.0).collect(),

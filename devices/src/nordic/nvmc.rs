@@ -5,10 +5,20 @@
 //!
 //! ## Parameters
 //! `flash`: size in bytes of the flash at address 0; `page`: bytes in a page.
+//!
+//! ## Pins
+//! In: [`POWER_FAIL`], from POWER: while it is high nothing is written or erased (11.1.5).
+//!
+//! ## Power cuts
+//! A write or erasure takes effect at its end; the CPU stands still until then. If the power goes before (a reset of
+//! kind `PowerOn`), each bit that was to change has changed with the probability that the time elapsed has of the
+//! whole, in sixteenths: a word has some of its bits cleared, a page (or all pages) some of its bits set. Other resets
+//! let the operation end. What is not modelled: cells between 0 and 1, which read differently each time.
 
 use emu_core::{
     Time,
-    device::{Cx, Device, ResetKind},
+    device::{Cx, Device, Pin, ResetKind},
+    events::Tag,
     regs,
     regs::Bank,
 };
@@ -41,6 +51,20 @@ const UICR_SIZE: u64 = 0x100;
 const WRITE_NS: u64 = 46_300;
 const ERASE_NS: u64 = 22_300_000;
 
+/// Input: the supply is too low for the flash.
+pub const POWER_FAIL: Pin = 0;
+const DONE: Tag = 0;
+
+/// What takes effect when the operation under way ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+enum Work {
+    None,
+    Word { addr: u64, value: u32 },
+    Page { addr: u32 },
+    Uicr,
+    All,
+}
+
 /// The flash controller.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Nvmc {
@@ -48,26 +72,57 @@ pub struct Nvmc {
     flash: u32,
     page: u32,
     busy_until: Time,
+    work: Work,
+    power_fail: bool,
 }
 
 impl Nvmc {
     /// The controller of `flash` bytes in pages of `page` bytes.
     pub fn new(flash: u32, page: u32) -> Nvmc {
-        Nvmc { bank: Bank::default(), flash, page: page.max(4), busy_until: Time::ZERO }
+        Nvmc {
+            bank: Bank::default(),
+            flash,
+            page: page.max(4),
+            busy_until: Time::ZERO,
+            work: Work::None,
+            power_fail: false,
+        }
     }
 
-    fn busy(&mut self, ns: u64, cx: &mut Cx) {
+    fn begin(&mut self, work: Work, cx: &mut Cx) {
+        let ns = if matches!(work, Work::Word { .. }) { WRITE_NS } else { ERASE_NS };
+        self.work = work;
         self.busy_until = cx.now() + ns;
+        cx.at(self.busy_until, DONE);
         cx.stall_cpus(ns);
     }
 
-    fn fill(&self, base: u64, size: u64, cx: &mut Cx) {
-        cx.program(base, &vec![0xff; size as usize]);
+    /// The operation changes what it was to change; of each bit with a probability of `part` sixteenths.
+    fn finish(&mut self, part: u64, cx: &mut Cx) {
+        match std::mem::replace(&mut self.work, Work::None) {
+            Work::None => {}
+            Work::Word { addr, value } => {
+                let mut old = [0; 4];
+                cx.dma_read(addr, &mut old);
+                let word = u32::from_le_bytes(old) & (value | !(some(part, cx) as u32)); // bits only fall
+                cx.program(addr, &word.to_le_bytes());
+            }
+            Work::Page { addr } => erase(u64::from(addr), u64::from(self.page), part, cx),
+            Work::Uicr => erase(UICR, UICR_SIZE, part, cx),
+            Work::All => {
+                erase(0, u64::from(self.flash), part, cx);
+                erase(UICR, UICR_SIZE, part, cx);
+            }
+        }
     }
 
     fn may(&mut self, want: u32, cx: &mut Cx) -> bool {
         if cx.now() < self.busy_until {
             cx.guest_error("NVMC used while it is busy");
+            return false;
+        }
+        if self.power_fail {
+            cx.guest_error("flash written or erased while the power fails");
             return false;
         }
         if self.bank.reg(Reg::Config) != want {
@@ -88,25 +143,38 @@ impl Nvmc {
         if addr >= self.flash || !addr.is_multiple_of(self.page) {
             return cx.guest_error("ERASEPAGE with an address that is no page's");
         }
-        self.fill(u64::from(addr), u64::from(self.page), cx);
-        self.busy(ERASE_NS, cx);
+        self.begin(Work::Page { addr }, cx);
     }
 
-    fn erase_all(&mut self, flash: bool, cx: &mut Cx) {
-        if !self.may(EEN, cx) {
-            return;
+    fn erase_all(&mut self, work: Work, cx: &mut Cx) {
+        if self.may(EEN, cx) {
+            self.begin(work, cx);
         }
-        if flash {
-            self.fill(0, u64::from(self.flash), cx);
-        }
-        self.fill(UICR, UICR_SIZE, cx);
-        self.busy(ERASE_NS, cx);
     }
+}
+
+/// Each bit is set with a probability of `part` sixteenths.
+fn some(part: u64, cx: &mut Cx) -> u64 {
+    if part >= 16 {
+        return u64::MAX;
+    }
+    (0..4).fold(0, |mask, bit| if part >> bit & 1 != 0 { mask | cx.random() } else { mask & cx.random() })
+}
+
+fn erase(base: u64, size: u64, part: u64, cx: &mut Cx) {
+    let mut bytes = vec![0; size as usize];
+    cx.dma_read(base, &mut bytes);
+    for chunk in bytes.chunks_mut(8) {
+        let set = some(part, cx).to_le_bytes();
+        chunk.iter_mut().zip(set).for_each(|(b, s)| *b |= s);
+    }
+    cx.program(base, &bytes);
 }
 
 impl Device for Nvmc {
     type Reg = Reg;
     const KIND: &'static str = "nordic,nrf51-nvmc";
+    const VERSION: u16 = 2;
     const NOT_MODELLED: &'static [&'static str] = &[
         "region 0 (CLENR0): ERASEPCR0 erases nothing",
         "the CPU stands still during every operation, also when it runs from RAM",
@@ -118,8 +186,24 @@ impl Device for Nvmc {
         &mut self.bank
     }
 
-    fn reset(&mut self, _: ResetKind, _: &mut Cx) {
-        *self = Nvmc::new(self.flash, self.page);
+    fn reset(&mut self, kind: ResetKind, cx: &mut Cx) {
+        if self.work != Work::None {
+            let left = self.busy_until.0.saturating_sub(cx.now().0);
+            let whole = if matches!(self.work, Work::Word { .. }) { WRITE_NS } else { ERASE_NS };
+            let cut = kind == ResetKind::PowerOn;
+            self.finish(if cut { 16 * whole.saturating_sub(left) / whole } else { 16 }, cx);
+        }
+        *self = Nvmc { power_fail: self.power_fail, ..Nvmc::new(self.flash, self.page) };
+    }
+
+    fn event(&mut self, _: Tag, cx: &mut Cx) {
+        self.finish(16, cx);
+    }
+
+    fn wire_in(&mut self, pin: Pin, level: bool, _: &mut Cx) {
+        if pin == POWER_FAIL {
+            self.power_fail = level;
+        }
     }
 
     fn read(&mut self, r: Reg, i: usize, cx: &mut Cx) -> u32 {
@@ -130,8 +214,8 @@ impl Device for Nvmc {
         match r {
             Reg::Erasepage => self.erase_page(v, cx),
             Reg::Erasepcr0 => cx.unimplemented("ERASEPCR0"),
-            Reg::Eraseall if v == 1 => self.erase_all(true, cx),
-            Reg::Eraseuicr if v == 1 => self.erase_all(false, cx),
+            Reg::Eraseall if v == 1 => self.erase_all(Work::All, cx),
+            Reg::Eraseuicr if v == 1 => self.erase_all(Work::Uicr, cx),
             Reg::Config if v == 3 => cx.guest_error("NVMC CONFIG 3 is reserved"),
             _ => {}
         }
@@ -144,15 +228,13 @@ impl Device for Nvmc {
         if size != 4 || !addr.is_multiple_of(4) {
             return cx.guest_error("flash is written in aligned words only");
         }
-        let mut old = [0; 4];
-        cx.dma_read(addr, &mut old);
-        let word = u32::from_le_bytes(old) & v as u32; // bits only fall
-        cx.program(addr, &word.to_le_bytes());
-        self.busy(WRITE_NS, cx);
+        self.begin(Work::Word { addr, value: v as u32 }, cx);
     }
 
     fn validate(&self) -> Result<(), String> {
-        let sane = self.page >= 4 && self.flash <= 1 << 24;
+        let page = |addr: u32| addr < self.flash && addr.is_multiple_of(self.page);
+        let work = !matches!(self.work, Work::Page { addr } if !page(addr));
+        let sane = self.page >= 4 && self.page <= 1 << 16 && self.flash <= 1 << 24 && work;
         if sane { Ok(()) } else { Err("NVMC with an impossible flash".into()) }
     }
 }
@@ -209,8 +291,8 @@ mod tests {
         write(&mut m, 0x1000, 4, 0x1234_5678);
         wait(&mut m, WRITE_NS);
         write(&mut m, 0x1000, 4, 0xffff_0ff0);
-        assert_eq!(read(&mut m, 0x1000), 0x1234_0670);
         wait(&mut m, WRITE_NS);
+        assert_eq!(read(&mut m, 0x1000), 0x1234_0670);
         write(&mut m, 0x1001, 1, 0);
         assert_eq!((read(&mut m, 0x1000), m.bus.fabric.errors.total), (0x1234_0670, 2));
     }
@@ -246,6 +328,66 @@ mod tests {
         assert_eq!((read(&mut m, 0x800), m.bus.fabric.errors.total), (0, 3));
     }
 
+    /// Cut the power after `ns` of an operation and say how many of `bytes` bytes at `at` differ in how many bits.
+    fn cut(m: &mut Machine, ns: u64, at: u64, bytes: usize) -> u32 {
+        let all = |m: &mut Machine| {
+            let mut b = vec![0; bytes];
+            m.bus.fabric.mem.peek(at, &mut b);
+            b
+        };
+        let before = all(m);
+        wait(m, ns);
+        m.reset(ResetKind::PowerOn);
+        assert_eq!((m.bus.fabric.stalled_until, read(m, BASE + 0x400)), (Time::ZERO, 1));
+        before.iter().zip(all(m)).map(|(a, b)| (a ^ b).count_ones()).sum()
+    }
+
+    #[test]
+    fn a_power_cut_leaves_a_word_half_programmed() {
+        let changed = |ns, value: u64| {
+            let mut m = machine();
+            write(&mut m, BASE + 0x504, 4, 1);
+            write(&mut m, 0x1000, 4, value);
+            let n = cut(&mut m, ns, 0x1000, 4);
+            assert_eq!(read(&mut m, 0x1000) & value, value, "a bit that was to stay has fallen");
+            n
+        };
+        assert_eq!(changed(0, 0), 0);
+        assert_eq!(changed(WRITE_NS, 0), 32, "it was over");
+        assert!((1..32).contains(&changed(WRITE_NS / 2, 0)));
+        assert!((1..=16).contains(&changed(WRITE_NS / 2, 0xffff_0000)));
+    }
+
+    #[test]
+    fn a_power_cut_leaves_a_page_half_erased() {
+        let mut last = 0;
+        for (sixteenths, most) in [(1, 2_000), (8, 6_000), (15, 8_191)] {
+            let mut m = machine();
+            m.bus.fabric.mem.poke(0, &[0; 0x1000]);
+            write(&mut m, BASE + 0x504, 4, 2);
+            write(&mut m, BASE + 0x508, 4, 0x400);
+            let n = cut(&mut m, ERASE_NS * sixteenths / 16, 0x400, 0x400);
+            assert!(n > last && n <= most, "{n} bits of 8192 after {sixteenths}/16");
+            last = n;
+            assert_eq!([0x3fc, 0x800].map(|a| read(&mut m, a)), [0, 0]);
+        }
+    }
+
+    #[test]
+    fn other_resets_let_the_operation_end_and_a_failing_supply_forbids_it() {
+        let mut m = machine();
+        write(&mut m, BASE + 0x504, 4, 1);
+        write(&mut m, 0x1000, 4, 0);
+        wait(&mut m, 100);
+        m.reset(ResetKind::Watchdog);
+        assert_eq!(read(&mut m, 0x1000), 0);
+        m.set_pin(DevId(0), POWER_FAIL, true);
+        write(&mut m, BASE + 0x504, 4, 1);
+        write(&mut m, 0x1004, 4, 0);
+        wait(&mut m, WRITE_NS);
+        assert_eq!((read(&mut m, 0x1004), m.bus.fabric.errors.total), (0xffff_ffff, 1));
+    }
+
     #[test]
     fn uicr_is_programmed_and_erased_alike() {
         let mut m = machine();
@@ -254,8 +396,8 @@ mod tests {
         wait(&mut m, ERASE_NS);
         write(&mut m, BASE + 0x504, 4, 1);
         write(&mut m, UICR + 0x80, 4, 0xcafe);
-        assert_eq!(read(&mut m, UICR + 0x80), 0xcafe);
         wait(&mut m, WRITE_NS);
+        assert_eq!(read(&mut m, UICR + 0x80), 0xcafe);
         write(&mut m, BASE + 0x504, 4, 2);
         write(&mut m, BASE + 0x50c, 4, 1);
         wait(&mut m, ERASE_NS);

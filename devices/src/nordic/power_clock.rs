@@ -3,7 +3,12 @@
 //!
 //! ## Pins
 //! Out: [`IRQ`](super::common::IRQ); [`LFCLK`], high while the low-frequency clock runs: the RTCs and the watchdog
-//! count from its rising edge. In: [`DETECT`], which wakes the chip from System OFF.
+//! count from its rising edge; [`POWER_FAIL`], high while the power-fail comparator is on and the supply is below its
+//! threshold: the flash takes no writes then (11.1.5). In: [`DETECT`], which wakes the chip from System OFF.
+//!
+//! ## Inputs
+//! `supply` in millivolts, 3300 until set. It stays over resets. Below the brown-out threshold the chip loses what it
+//! holds as at a power cut, and stays in reset until the supply is back.
 
 use super::common::{self, Block, raise, update_irq};
 use emu_core::{
@@ -66,7 +71,7 @@ regs! {
         /// Enter System OFF.
         Systemoff @ 0x500 wo mask 0x1,
         /// Power-fail comparator.
-        Pofcon @ 0x510 rw mask 0x7,
+        Pofcon @ 0x510 rw mask 0x7 { POF: 0..1, THRESHOLD: 1..3 },
         /// Source of the low-frequency clock: 0 RC, 1 crystal, 2 synthesised.
         Lfclksrc @ 0x518 rw mask 0x3,
         /// Kept over resets.
@@ -107,6 +112,8 @@ impl Block for Reg {
 
 /// Output: the low-frequency clock runs.
 pub const LFCLK: Pin = 33;
+/// Output: the supply is below the power-fail comparator's threshold.
+pub const POWER_FAIL: Pin = 34;
 /// Input: GPIO's DETECT signal.
 pub const DETECT: Pin = 0;
 
@@ -123,6 +130,15 @@ const LF_SYNTH_START_NS: u64 = 100_000;
 const CAL_NS: u64 = 16_000_000;
 const CTIV_NS: u64 = 250_000_000;
 
+/// The supply until somebody sets it, and the highest the chip bears (product specification v3.1, chapter 6).
+const SUPPLY_MV: u16 = 3_300;
+const SUPPLY_MOST_MV: i64 = 3_900;
+/// Brown-out reset (11.1.4): the top of its range, so that nothing runs below what the chip is specified for.
+const BROWN_OUT_MV: u16 = 1_700;
+/// Power-fail thresholds by POFCON.THRESHOLD, and how much more it takes to be above again (product specification
+/// v3.1, table 19).
+const POWER_FAIL_MV: [(u16, u16); 4] = [(2_100, 46), (2_300, 62), (2_500, 79), (2_700, 100)];
+
 const REASON_PIN: u32 = 1 << 0;
 const REASON_DOG: u32 = 1 << 1;
 const REASON_SREQ: u32 = 1 << 2;
@@ -130,18 +146,51 @@ const REASON_LOCKUP: u32 = 1 << 3;
 const REASON_OFF: u32 = 1 << 16;
 
 /// POWER, CLOCK and MPU.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PowerClock {
     bank: Bank<Reg>,
     /// In System OFF, or waking from it.
     off: bool,
     detect: bool,
+    /// Supply in millivolts.
+    supply: u16,
+    /// The power-fail comparator is on and sees too little.
+    failing: bool,
+}
+
+impl Default for PowerClock {
+    fn default() -> Self {
+        let bank = Bank::default();
+        PowerClock { bank, off: false, detect: false, supply: SUPPLY_MV, failing: false }
+    }
 }
 
 impl PowerClock {
     /// The three blocks after power-on.
     pub fn new() -> PowerClock {
         PowerClock::default()
+    }
+
+    /// The power-fail comparator looks at the supply (11.1.5).
+    fn compare(&mut self, cx: &mut Cx) {
+        let (threshold, more) = POWER_FAIL_MV[self.bank.get(&Pofcon::THRESHOLD) as usize & 3];
+        let least = if self.failing { threshold + more } else { threshold };
+        let failing = self.bank.is(&Pofcon::POF) && self.supply < least;
+        if failing && !self.failing {
+            raise(&mut self.bank, Reg::EventsPofwarn, 0, cx);
+        }
+        self.failing = failing;
+        cx.wire(POWER_FAIL, failing);
+    }
+
+    fn set_supply(&mut self, mv: u16, cx: &mut Cx) {
+        let was_out = std::mem::replace(&mut self.supply, mv) < BROWN_OUT_MV;
+        if was_out != (mv < BROWN_OUT_MV) {
+            return cx.reset_machine(ResetKind::PowerOn);
+        }
+        if !self.off && !was_out {
+            self.compare(cx);
+        }
     }
 
     fn start_lfclk(&mut self, cx: &mut Cx) {
@@ -194,8 +243,9 @@ impl PowerClock {
 impl Device for PowerClock {
     type Reg = Reg;
     const KIND: &'static str = "nordic,nrf51-power-clock";
+    const VERSION: u16 = 2;
     const NOT_MODELLED: &'static [&'static str] = &[
-        "the power-fail comparator (POFWARN never comes)",
+        "what a low supply does to clocks, radio and pins; the supply's ripple",
         "RAM blocks that are switched off keep their content and answer",
         "System OFF stops the CPU and the clocks; other blocks go on with what they had begun",
         "MPU: PERR0, RLENR0 and PROTENSET are storage, nothing is protected",
@@ -217,13 +267,17 @@ impl Device for PowerClock {
             ResetKind::Lockup => REASON_LOCKUP,
         };
         let (reasons, kept) = (self.bank.reg(Reg::Resetreas), self.bank.reg(Reg::Gpregret));
-        *self = PowerClock { detect: self.detect, ..PowerClock::default() };
+        *self = PowerClock { detect: self.detect, supply: self.supply, ..PowerClock::default() };
         if kind != ResetKind::PowerOn {
             self.bank.put(Reg::Resetreas, reasons | reason);
             self.bank.put(Reg::Gpregret, kept);
         }
         cx.wire(LFCLK, false);
+        cx.wire(POWER_FAIL, false);
         update_irq(&self.bank, cx);
+        if self.supply < BROWN_OUT_MV {
+            cx.stall_cpus(u64::MAX); // the supply's return is the next reset
+        }
     }
 
     fn write(&mut self, r: Reg, _: usize, v: u32, cx: &mut Cx) {
@@ -232,7 +286,7 @@ impl Device for PowerClock {
         }
         match r {
             Reg::Systemoff if v == 1 => self.system_off(cx),
-            Reg::Pofcon if v & 1 != 0 => cx.unimplemented("power-fail comparator"),
+            Reg::Pofcon => self.compare(cx),
             Reg::Ramon | Reg::Ramonb if v & 3 != 3 => cx.unimplemented("RAM switched off keeps its content"),
             Reg::Protenset0 | Reg::Protenset1 if v != 0 => cx.unimplemented("flash block protection"),
             _ => {}
@@ -279,6 +333,17 @@ impl Device for PowerClock {
             _ => Reg::EventsCtto,
         };
         raise(&mut self.bank, event, 0, cx);
+    }
+
+    fn input(&mut self, name: &str, value: i64, cx: &mut Cx) -> bool {
+        if name == "supply" {
+            self.set_supply(value.clamp(0, SUPPLY_MOST_MV) as u16, cx);
+        }
+        name == "supply"
+    }
+
+    fn inputs(&self) -> &'static [(&'static str, &'static str)] {
+        &[("supply", "supply voltage in mV, 0 to 3900")]
     }
 
     fn wire_in(&mut self, pin: Pin, level: bool, cx: &mut Cx) {
@@ -354,6 +419,51 @@ mod tests {
         assert_eq!(b.get(Reg::EventsCtto, 0), 0);
         b.advance(1);
         assert_eq!(b.get(Reg::EventsCtto, 0), 1);
+    }
+
+    #[test]
+    fn a_failing_supply_is_warned_of_once_and_has_hysteresis() {
+        let mut b = Bench::new(PowerClock::new());
+        b.set(Reg::Intenset, 0, 1 << 2);
+        assert!(b.input("supply", 2_000) && !b.input("vdd", 1));
+        assert_eq!(b.get(Reg::EventsPofwarn, 0), 0, "the comparator is off");
+        b.input("supply", 3_000);
+        b.set(Reg::Pofcon, 0, 1 | 2 << 1);
+        for (mv, warned, failing) in [
+            (2_500, 0, false),
+            (2_499, 1, true),
+            (2_578, 0, true),
+            (2_400, 0, true),
+            (2_579, 0, false),
+            (2_000, 1, true),
+        ] {
+            b.set(Reg::EventsPofwarn, 0, 0);
+            b.input("supply", mv);
+            assert_eq!((b.get(Reg::EventsPofwarn, 0), b.pin(POWER_FAIL)), (warned, failing), "{mv} mV");
+            assert_eq!(b.pin(IRQ), warned != 0);
+        }
+        b.set(Reg::EventsPofwarn, 0, 0);
+        b.set(Reg::Pofcon, 0, 0);
+        b.set(Reg::Pofcon, 0, 1); // 2.1 V: too little from the start
+        assert_eq!((b.get(Reg::EventsPofwarn, 0), b.pin(POWER_FAIL)), (1, true));
+    }
+
+    #[test]
+    fn a_brown_out_is_a_power_cut_that_lasts_until_the_supply_is_back() {
+        let mut b = Bench::new(PowerClock::new());
+        b.set(Reg::Gpregret, 0, 7);
+        b.set_ram(emu_testkit::bench::RAM, &[1; 64]);
+        b.advance(1_000);
+        b.input("supply", 1_700);
+        assert_eq!(b.get(Reg::Gpregret, 0), 7);
+        b.input("supply", 1_699);
+        assert_eq!((b.get(Reg::Gpregret, 0), b.get(Reg::Resetreas, 0)), (0, 0));
+        assert_ne!(b.ram(emu_testkit::bench::RAM, 64), [1; 64]);
+        assert_eq!(b.machine.bus.fabric.stalled_until, Time::MAX);
+        b.machine.reset(ResetKind::PowerOn);
+        assert_eq!(b.machine.bus.fabric.stalled_until, Time::MAX, "a reset does not help");
+        b.input("supply", 3_300);
+        assert_eq!(b.machine.bus.fabric.stalled_until, Time::ZERO);
     }
 
     #[test]

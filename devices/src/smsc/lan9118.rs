@@ -18,7 +18,7 @@
 //! Out: [`IRQ_PIN`], the level of pin IRQ as IRQ_CFG wants it: after a reset it is open-drain and active low, so high.
 
 use super::{
-    lan9118_phy::{Act, Phy},
+    lan9118_phy::Phy,
     lan9118_rx::{self, Rx, Stored},
     lan9118_tx::{self, Packet, Tx},
 };
@@ -26,7 +26,7 @@ use emu_core::{
     device::{Cx, Device, Pin, Port, ResetKind},
     events::Tag,
     link::Msg,
-    regs::{Bank, RegSet},
+    regs::Bank,
     time::Time,
 };
 use serde::{Deserialize, Serialize};
@@ -39,31 +39,31 @@ pub const IRQ_PIN: Pin = 0;
 pub const CABLE: Port = 0;
 
 const TX_NEXT: Tag = 0;
-const PHY_UP: Tag = 1;
-const GPT_WRAP: Tag = 2;
-const DEASSERTED: Tag = 3;
+pub(super) const PHY_UP: Tag = 1;
+pub(super) const GPT_WRAP: Tag = 2;
+pub(super) const DEASSERTED: Tag = 3;
 
 /// A soft reset takes this long (HW_CFG.SRST reads 1).
-const SRST_NS: u64 = 2_000;
+pub(super) const SRST_NS: u64 = 2_000;
 /// A reset of the PHY takes this long (3.11.3, 3.11.4).
-const PHY_RESET_NS: u64 = 100_000;
+pub(super) const PHY_RESET_NS: u64 = 100_000;
 /// A frame of the serial management interface: 64 bits at 2.5 MHz (IEEE 802.3, 22.2.4.5).
-const SMI_NS: u64 = 25_600;
+pub(super) const SMI_NS: u64 = 25_600;
 /// The EEPROM: a byte read takes 18 clocks of 1 MHz or so, a write or erasure the 93C46's 2 ms.
-const EEPROM_READ_NS: u64 = 18_000;
-const EEPROM_WRITE_NS: u64 = 2_000_000;
+pub(super) const EEPROM_READ_NS: u64 = 18_000;
+pub(super) const EEPROM_WRITE_NS: u64 = 2_000_000;
 /// Step of the general purpose timer (3.6) and of the deassertion interval.
-const GPT_NS: u64 = 100_000;
-const DEAS_NS: u64 = 10_000;
+pub(super) const GPT_NS: u64 = 100_000;
+pub(super) const DEAS_NS: u64 = 10_000;
 /// The PHY's address (5.4.6).
-const PHY_ADDRESS: u32 = 1;
+pub(super) const PHY_ADDRESS: u32 = 1;
 /// Preamble and start of frame, FCS, gap between frames: bytes.
 const PREAMBLE: u64 = 8;
 const FCS: u64 = 4;
 const GAP: u64 = 12;
 /// Shortest frame without FCS.
 const SHORTEST: usize = 60;
-const EEPROM_BYTES: usize = 128;
+pub(super) const EEPROM_BYTES: usize = 128;
 /// EEPROM byte 0 if an address follows (4.6).
 const EEPROM_SIGNATURE: u8 = 0xa5;
 /// TX status (3.12.4): error, no carrier.
@@ -100,31 +100,31 @@ enum Wire {
 /// The controller.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Lan9118 {
-    bank: Bank<Reg>,
-    mac: Bank<MacReg>,
-    phy: Phy,
-    tx: Tx,
-    rx: Rx,
+    pub(super) bank: Bank<Reg>,
+    pub(super) mac: Bank<MacReg>,
+    pub(super) phy: Phy,
+    pub(super) tx: Tx,
+    pub(super) rx: Rx,
     wire: Wire,
-    id_rev: u32,
-    eeprom: Vec<u8>,
+    pub(super) id_rev: u32,
+    pub(super) eeprom: Vec<u8>,
     /// Somebody gave it an address.
-    programmed: bool,
-    eeprom_writable: bool,
+    pub(super) programmed: bool,
+    pub(super) eeprom_writable: bool,
     /// The pin was let go: it stays so until then.
-    quiet_until: Time,
-    asserted: bool,
+    pub(super) quiet_until: Time,
+    pub(super) asserted: bool,
     /// Commands under way until then.
-    srst_until: Time,
-    smi_until: Time,
-    eeprom_until: Time,
-    phy_reset_until: Time,
+    pub(super) srst_until: Time,
+    pub(super) smi_until: Time,
+    pub(super) eeprom_until: Time,
+    pub(super) phy_reset_until: Time,
     /// FREE_RUN was 0.
-    born: Time,
+    pub(super) born: Time,
     /// GPT_CNT was `gpt_from` at `gpt_since`.
-    gpt_since: Time,
-    gpt_from: u16,
-    dropped: u32,
+    pub(super) gpt_since: Time,
+    pub(super) gpt_from: u16,
+    pub(super) dropped: u32,
 }
 
 impl Lan9118 {
@@ -165,7 +165,7 @@ impl Lan9118 {
     }
 
     /// The EEPROM's address goes to the MAC (4.6).
-    fn load_eeprom(&mut self) {
+    pub(super) fn load_eeprom(&mut self) {
         let loaded = self.eeprom[0] == EEPROM_SIGNATURE;
         self.bank.set(&E2pCmd::LOADED, u32::from(loaded));
         if loaded {
@@ -176,7 +176,7 @@ impl Lan9118 {
     }
 
     /// Everything but the PHY starts anew (3.11): SRST, and a part of the other resets.
-    fn soft_reset(&mut self, cx: &mut Cx) {
+    pub(super) fn soft_reset(&mut self, cx: &mut Cx) {
         let pin = self.bank.reg(Reg::IrqCfg) & (IrqCfg::IRQ_POL.mask() | IrqCfg::IRQ_TYPE.mask());
         self.bank.reset();
         self.bank.put(Reg::IrqCfg, pin);
@@ -199,7 +199,7 @@ impl Lan9118 {
         self.update(cx);
     }
 
-    fn raise(&mut self, bits: u32) {
+    pub(super) fn raise(&mut self, bits: u32) {
         let v = self.bank.reg(Reg::IntSts) | bits;
         self.bank.put(Reg::IntSts, v);
     }
@@ -231,7 +231,7 @@ impl Lan9118 {
     }
 
     /// Drives the interrupt pin (3.5, 5.3.2).
-    fn update(&mut self, cx: &mut Cx) {
+    pub(super) fn update(&mut self, cx: &mut Cx) {
         let phy = if self.phy.interrupt() { int::PHY } else { 0 };
         let status = self.bank.reg(Reg::IntSts) & !int::PHY | self.levels() | phy;
         self.bank.put(Reg::IntSts, status);
@@ -282,7 +282,7 @@ impl Lan9118 {
     }
 
     /// The next packet goes on the wire if it may.
-    fn transmit(&mut self, cx: &mut Cx) {
+    pub(super) fn transmit(&mut self, cx: &mut Cx) {
         let on = self.bank.is(&TxCfg::TX_ON) && self.mac.is(&Cr::TXEN);
         let room = self.tx.status.len() < lan9118_tx::STATUS_WORDS || self.bank.is(&TxCfg::TXSAO);
         while self.wire == Wire::Idle && on && room {
@@ -425,176 +425,6 @@ impl Lan9118 {
         self.update(cx);
         word.unwrap_or(0)
     }
-
-    // MAC and PHY registers (5.3.20, 5.4.6).
-
-    fn mac_command(&mut self, cx: &mut Cx) {
-        let index = self.bank.get(&MacCsrCmd::ADDRESS);
-        if !self.bank.is(&MacCsrCmd::BUSY) {
-            return;
-        }
-        self.bank.set(&MacCsrCmd::BUSY, 0);
-        let Some((r, i)) = MacReg::decode(4 * index) else {
-            return cx.guest_error(format!("no MAC register {index}"));
-        };
-        if self.bank.is(&MacCsrCmd::READ) {
-            let mut v = self.mac.at(r, i);
-            if r == MacReg::MiiAcc && cx.now() < self.smi_until {
-                v |= MiiAcc::BUSY.mask();
-            }
-            return self.bank.put(Reg::MacCsrData, v);
-        }
-        let before = self.mac.at(r, i);
-        self.mac.guest_write(r, i, self.bank.reg(Reg::MacCsrData));
-        match r {
-            MacReg::Cr => {
-                if before & Cr::RXEN.mask() != 0 && !self.mac.is(&Cr::RXEN) {
-                    self.raise(int::RXSTOP);
-                }
-                self.transmit(cx);
-            }
-            MacReg::MiiAcc => self.smi(cx),
-            MacReg::Flow if self.mac.reg(r) & 7 != 0 => cx.unimplemented("flow control"),
-            MacReg::Wucsr if self.mac.reg(r) & 6 != 0 => cx.unimplemented("wake-up frames"),
-            _ => {}
-        }
-        self.update(cx);
-    }
-
-    fn smi(&mut self, cx: &mut Cx) {
-        if !self.mac.is(&MiiAcc::BUSY) {
-            return;
-        }
-        self.mac.set(&MiiAcc::BUSY, 0);
-        if cx.now() < self.smi_until {
-            return cx.guest_error("PHY access while another is under way");
-        }
-        self.smi_until = cx.now() + SMI_NS;
-        let index = self.mac.get(&MiiAcc::INDEX);
-        let ours = self.mac.get(&MiiAcc::PHY) == PHY_ADDRESS;
-        if !self.mac.is(&MiiAcc::WRITE) {
-            let mut v = if ours { self.phy.read(index) } else { 0xffff };
-            if ours && index == 0 && cx.now() < self.phy_reset_until {
-                v |= Control::RESET.mask();
-            }
-            return self.mac.put(MacReg::MiiData, v);
-        }
-        if !ours {
-            return;
-        }
-        match self.phy.write(index, self.mac.reg(MacReg::MiiData)) {
-            Act::None => {}
-            Act::Restart => self.restart_link(cx),
-            Act::Reset => self.phy_was_reset(cx),
-        }
-    }
-
-    fn phy_was_reset(&mut self, cx: &mut Cx) {
-        self.phy_reset_until = cx.now() + PHY_RESET_NS;
-        self.restart_link(cx);
-    }
-
-    fn restart_link(&mut self, cx: &mut Cx) {
-        match self.phy.restart() {
-            Some(ns) => cx.after(ns, PHY_UP),
-            None => cx.cancel(PHY_UP),
-        }
-        self.update(cx);
-    }
-
-    // The rest.
-
-    fn gpt(&self, now: Time) -> u16 {
-        if !self.bank.is(&GptCfg::TIMER_EN) {
-            return self.gpt_from;
-        }
-        let steps = now.0.saturating_sub(self.gpt_since.0) / GPT_NS;
-        self.gpt_from.wrapping_sub(steps as u16)
-    }
-
-    /// GPT_CFG was written (3.6).
-    fn write_gpt(&mut self, was_on: bool, cx: &mut Cx) {
-        if !self.bank.is(&GptCfg::TIMER_EN) {
-            if was_on {
-                self.bank.set(&GptCfg::GPT_LOAD, 0xffff);
-            }
-            self.gpt_from = 0xffff;
-            return cx.cancel(GPT_WRAP);
-        }
-        self.load_gpt(self.bank.get(&GptCfg::GPT_LOAD) as u16, cx);
-    }
-
-    fn load_gpt(&mut self, count: u16, cx: &mut Cx) {
-        self.gpt_from = count;
-        self.gpt_since = cx.now();
-        cx.after((u64::from(count) + 1) * GPT_NS, GPT_WRAP);
-    }
-
-    /// E2P_CMD was written (4.6).
-    fn eeprom_command(&mut self, cx: &mut Cx) {
-        if !self.bank.is(&E2pCmd::BUSY) {
-            return;
-        }
-        self.bank.set(&E2pCmd::BUSY, 0);
-        if cx.now() < self.eeprom_until {
-            return cx.guest_error("EEPROM command while another is under way");
-        }
-        let at = self.bank.get(&E2pCmd::ADDRESS) as usize % EEPROM_BYTES;
-        let data = self.bank.reg(Reg::E2pData) as u8;
-        let command = self.bank.get(&E2pCmd::COMMAND);
-        let ns = match command {
-            0 => EEPROM_READ_NS,
-            1 | 2 => EEPROM_READ_NS / 2,
-            7 => 7 * EEPROM_READ_NS,
-            _ => EEPROM_WRITE_NS,
-        };
-        self.eeprom_until = cx.now() + ns;
-        match command {
-            0 => self.bank.put(Reg::E2pData, u32::from(self.eeprom[at])),
-            1 => self.eeprom_writable = false,
-            2 => self.eeprom_writable = true,
-            7 => self.load_eeprom(),
-            _ if !self.eeprom_writable => {}
-            3 => self.eeprom[at] = data,
-            4 => self.eeprom.fill(data),
-            5 => self.eeprom[at] = 0xff,
-            _ => self.eeprom.fill(0xff),
-        }
-    }
-
-    fn write_hw_cfg(&mut self, cx: &mut Cx) {
-        if !self.bank.is(&HwCfg::SRST) {
-            return;
-        }
-        if self.phy.off() {
-            // Without the PHY's clocks the reset does not end (5.3.9).
-            self.bank.set(&HwCfg::SRST, 0);
-            return self.bank.set(&HwCfg::SRST_TO, 1);
-        }
-        self.soft_reset(cx);
-        self.srst_until = cx.now() + SRST_NS;
-    }
-
-    fn write_pmt(&mut self, cx: &mut Cx) {
-        if self.bank.is(&PmtCtrl::PM_MODE) {
-            self.bank.set(&PmtCtrl::PM_MODE, 0);
-            cx.unimplemented("power saving modes");
-        }
-        if self.bank.is(&PmtCtrl::PHY_RST) {
-            self.bank.set(&PmtCtrl::PHY_RST, 0);
-            self.phy = Phy::new(self.phy.cable);
-            self.phy_was_reset(cx);
-        }
-    }
-
-    fn write_irq_cfg(&mut self, cx: &mut Cx) {
-        if self.bank.is(&IrqCfg::INT_DEAS_CLR) {
-            self.bank.set(&IrqCfg::INT_DEAS_CLR, 0);
-            self.asserted = false;
-            self.quiet_until = cx.now() + u64::from(self.bank.get(&IrqCfg::INT_DEAS)) * DEAS_NS;
-        }
-        cx.cancel(DEASSERTED);
-    }
 }
 
 impl Device for Lan9118 {
@@ -644,10 +474,10 @@ impl Device for Lan9118 {
             Reg::HwCfg if cx.now() < self.srst_until => v | HwCfg::SRST.mask(),
             Reg::E2pCmd if cx.now() < self.eeprom_until => v | E2pCmd::BUSY.mask(),
             Reg::PmtCtrl if cx.now() < self.phy_reset_until => v | PmtCtrl::PHY_RST.mask(),
-            Reg::RxFifoInf => (self.rx.status.len() as u32) << 16 | self.rx.used() * 4,
+            Reg::RxFifoInf => ((self.rx.status.len() as u32) << 16) | (self.rx.used() * 4),
             Reg::TxFifoInf => {
                 let free = self.tx_words().saturating_sub(self.tx.used()) * 4;
-                (self.tx.status.len() as u32) << 16 | free
+                ((self.tx.status.len() as u32) << 16) | free
             }
             Reg::GptCnt => u32::from(self.gpt(cx.now())),
             Reg::FreeRun => (cx.now().0.saturating_sub(self.born.0) / 40) as u32,

@@ -16,17 +16,17 @@ emu_testkit::conformance!(conformance, device());
 
 fn mac_w(b: &mut Bench, r: MacReg, v: u32) {
     b.set(Reg::MacCsrData, 0, v);
-    b.set(Reg::MacCsrCmd, 0, 1 << 31 | r.info().offset / 4);
+    b.set(Reg::MacCsrCmd, 0, (1 << 31) | (r.info().offset / 4));
 }
 
 fn mac_r(b: &mut Bench, r: MacReg) -> u32 {
-    b.set(Reg::MacCsrCmd, 0, 3 << 30 | r.info().offset / 4);
+    b.set(Reg::MacCsrCmd, 0, (3 << 30) | (r.info().offset / 4));
     assert_eq!(b.get(Reg::MacCsrCmd, 0) >> 31, 0);
     b.get(Reg::MacCsrData, 0)
 }
 
 fn phy_r(b: &mut Bench, r: PhyReg) -> u32 {
-    mac_w(b, MacReg::MiiAcc, 1 << 11 | r.info().offset / 4 << 6 | 1);
+    mac_w(b, MacReg::MiiAcc, 1 << 11 | ((r.info().offset / 4) << 6) | 1);
     assert_eq!(mac_r(b, MacReg::MiiAcc) & 1, 1);
     b.advance(25_600);
     assert_eq!(mac_r(b, MacReg::MiiAcc) & 1, 0);
@@ -35,7 +35,7 @@ fn phy_r(b: &mut Bench, r: PhyReg) -> u32 {
 
 fn phy_w(b: &mut Bench, r: PhyReg, v: u32) {
     mac_w(b, MacReg::MiiData, v);
-    mac_w(b, MacReg::MiiAcc, 1 << 11 | r.info().offset / 4 << 6 | 3);
+    mac_w(b, MacReg::MiiAcc, 1 << 11 | ((r.info().offset / 4) << 6) | 3);
     b.advance(25_600);
 }
 
@@ -393,7 +393,7 @@ fn a_full_receiver_drops_and_counts() {
     for _ in 0..3 {
         b.recv(0, Msg::Frame(frame(OWN, 900)));
     }
-    assert_eq!(b.get(Reg::RxFifoInf, 0), 2 << 16 | 2 * 904);
+    assert_eq!(b.get(Reg::RxFifoInf, 0), (2 << 16) | (2 * 904));
     assert_eq!(b.get(Reg::IntSts, 0) & (int::RXDF | int::RXE), int::RXDF);
     assert_eq!((b.get(Reg::RxDrop, 0), b.get(Reg::RxDrop, 0)), (1, 0));
     b.set(Reg::RxCfg, 0, 1 << 15);
