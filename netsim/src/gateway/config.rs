@@ -15,7 +15,7 @@ pub type Mac = [u8; 6];
 /// More forwards are a mistake.
 const MOST_FORWARDS: usize = 1024;
 /// More names or reserved addresses are a mistake.
-const MOST_NAMES: usize = 65_536;
+pub(super) const MOST_NAMES: usize = 65_536;
 
 /// TCP or UDP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
