@@ -375,6 +375,12 @@ impl LineMedium {
         self.derived.log.get_or_insert_default();
     }
 
+    /// No byte that [`LineMedium::take_log`] gives later has its start bit before this.
+    pub fn log_horizon(&self) -> Time {
+        let begun = self.sides.iter().filter_map(|s| s.bytes.front()).map(|b| b.start);
+        begun.fold(self.derived.now, Time::min)
+    }
+
     /// Bytes that ended since the last call, in the order of their ends.
     pub fn take_log(&mut self) -> Vec<LoggedByte> {
         self.derived.log.as_mut().map(std::mem::take).unwrap_or_default()

@@ -117,7 +117,7 @@ pub fn packet(source: u32, frame: &AirFrame) -> Vec<u8> {
 /// Number of a BLE channel and its place in the band; `None`: no channel of BLE.
 /// Bluetooth Core Specification, volume 6, part B, 1.4.1.
 fn ble_channel(mhz: u16) -> Option<(u8, u8)> {
-    if !(2402..=2480).contains(&mhz) || mhz % 2 != 0 {
+    if !(2402..=2480).contains(&mhz) || !mhz.is_multiple_of(2) {
         return None;
     }
     let place = ((mhz - 2402) / 2) as u8;

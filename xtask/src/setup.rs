@@ -18,6 +18,8 @@ const PACKAGES: &[&str] = &[
     "libnewlib-arm-none-eabi",
     "gdb-multiarch",
     "qemu-system-arm",
+    // Reads the captures that tests write.
+    "tshark",
     // For the unicorn crate, which is compiled from source and bound with bindgen.
     "g++",
     "cmake",

@@ -170,6 +170,11 @@ impl Log {
         over
     }
 
+    /// First bit of the first frame that was not taken.
+    pub(crate) fn first(&self) -> Option<Time> {
+        self.0.first_key_value().map(|(id, _)| id.0)
+    }
+
     /// All frames, over or not.
     pub(crate) fn finish(&mut self) -> Vec<LoggedFrame> {
         let mut all = vec![];

@@ -382,6 +382,12 @@ impl EthernetMedium {
         self.derived.log.as_mut().map(Log::take).unwrap_or_default()
     }
 
+    /// No frame that [`EthernetMedium::take_log`] gives later has its first bit before this.
+    pub fn log_horizon(&self) -> Time {
+        let open = self.derived.log.as_ref().and_then(Log::first);
+        open.map_or(self.derived.now, |t| t.min(self.derived.now))
+    }
+
     /// All frames not taken yet, for the end of a capture.
     pub fn finish_log(&mut self) -> Vec<LoggedFrame> {
         self.derived.log.as_mut().map(Log::finish).unwrap_or_default()

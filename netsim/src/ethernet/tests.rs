@@ -12,7 +12,7 @@ fn frame(from: u8, to: u8, payload: &[u8]) -> Vec<u8> {
     f
 }
 
-fn msg(from: u8, to: u8, payload: &[u8]) -> Msg {
+pub(super) fn msg(from: u8, to: u8, payload: &[u8]) -> Msg {
     Msg::Frame(frame(from, to, payload))
 }
 
@@ -23,7 +23,7 @@ fn padded(from: u8, to: u8, payload: &[u8]) -> Msg {
 }
 
 /// Links of 100 Mbit/s and 1 us.
-fn link() -> LinkConfig {
+pub(super) fn link() -> LinkConfig {
     LinkConfig { latency_ns: 1_000, ..LinkConfig::default() }
 }
 
@@ -31,9 +31,9 @@ fn link() -> LinkConfig {
 const SLOT: u64 = 6_720;
 const SHORT: u64 = 5_760;
 /// A short frame from station to station.
-const HOP2: u64 = 2 * (SHORT + 1_000);
+pub(super) const HOP2: u64 = 2 * (SHORT + 1_000);
 
-fn switch(stations: u32, link: LinkConfig) -> EthernetMedium {
+pub(super) fn switch(stations: u32, link: LinkConfig) -> EthernetMedium {
     let mut m = EthernetMedium::new(EthernetConfig::default(), 7);
     (0..stations).for_each(|n| m.connect(n, link.clone()));
     m.log_frames();
@@ -41,7 +41,7 @@ fn switch(stations: u32, link: LinkConfig) -> EthernetMedium {
 }
 
 /// Who got something, and when.
-fn who(deliveries: &[Delivery]) -> Vec<(u64, u32)> {
+pub(super) fn who(deliveries: &[Delivery]) -> Vec<(u64, u32)> {
     deliveries.iter().map(|d| (d.at.0, d.station)).collect()
 }
 
