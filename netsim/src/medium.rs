@@ -5,7 +5,7 @@ use crate::{
     ethernet::{EthernetFault, EthernetMedium, LoggedFrame},
     gateway::{HostEvent, HostRequest},
     line::{LineFault, LineMedium, LoggedByte},
-    radio::{self, FrameLog, RadioMedium},
+    radio::{self, FrameLog, RadioFault, RadioMedium},
 };
 use emu_core::{Time, link::Msg};
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,8 @@ pub enum Fault {
         /// It is there.
         present: bool,
     },
+    /// Of the air.
+    Radio(RadioFault),
     /// Of a switch and its links.
     Ethernet(EthernetFault),
     /// Of a line.
@@ -63,6 +65,11 @@ impl Medium {
     /// Disturbs the medium at `at`, before the acts of that instant.
     pub fn fault(&mut self, at: Time, fault: &Fault) {
         match (self, fault) {
+            (Medium::Radio(m), Fault::Present { station: node, present }) => {
+                let node = *node;
+                m.fault(at, &if *present { RadioFault::Unmute { node } } else { RadioFault::Mute { node } });
+            }
+            (Medium::Radio(m), Fault::Radio(fault)) => m.fault(at, fault),
             (Medium::Ethernet(m), Fault::Present { station, present }) => {
                 let stations = vec![*station];
                 m.fault(
