@@ -10,6 +10,7 @@
 #![warn(missing_docs)]
 
 pub mod capture;
+pub mod gateway;
 pub mod gdb;
 pub mod io;
 pub mod lab;

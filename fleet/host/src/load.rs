@@ -54,6 +54,14 @@ pub enum InputError {
         /// Why.
         source: std::io::Error,
     },
+    /// A network address cannot be used for a gateway's forward.
+    #[error("cannot listen for a forward on {addr}: {source}")]
+    Forward {
+        /// Which.
+        addr: String,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A network address cannot be used.
     #[error("cannot listen for gdb on {addr}: {source}")]
     Listen {
