@@ -692,12 +692,39 @@ to = "b"
         );
         let (_, plan) = load("f.toml", &text, None, &Shelf).unwrap();
         let r = plan.radio;
-        assert_eq!((r.shadowing_db, r.fading_db, r.ambient_noise_dbm, r.propagation_delay), (4.0, 2.0, Some(-95.0), false));
+        assert_eq!(
+            (r.shadowing_db, r.fading_db, r.ambient_noise_dbm, r.propagation_delay),
+            (4.0, 2.0, Some(-95.0), false)
+        );
         assert_eq!(r.capture_db, Some(8.0));
         let pattern = Pattern::Pulses { every_ns: 20_000_000, for_ns: 8_000_000 };
         let oven = Jammer { position: [1.0, 2.0, 0.0], mhz: (2440, 2470), dbm: 10.0, pattern };
         let tone = Jammer { position: [0.0; 3], mhz: (2407, 2407), dbm: 0.0, pattern: Pattern::Always };
         assert_eq!(r.jammers.into_iter().collect::<Vec<_>>(), [("oven".into(), oven), ("tone".into(), tone)]);
+    }
+
+    #[test]
+    fn jammers_have_mistakes_too() {
+        let text = format!(
+            "[node.a]\n{BIT}[[jammer]]\nname = \"j\"\nmhz = [2407, 2400]\nevery = \"5us\"\nfor = \"1s\"\n\
+             [[jammer]]\nname = \"j\"\nmhz = [7]\nfor = \"x\"\npwr = 3\n[[jammer]]\nevery = \"1s\"\n"
+        );
+        check(
+            &text,
+            expect![[r#"
+                f.toml:7:7: `mhz` is one frequency, or the lowest and the highest
+                f.toml:8:9: `every` is at least 20us
+                f.toml:9:7: `for` is longer than `every`
+                f.toml:11:8: two jammers are called `j`
+                f.toml:12:7: `mhz` lies between 2300 and 2600
+                    channel 7 of a micro:bit is 2407 MHz
+                f.toml:13:7: `x` is no duration, such as 5s or 250ms
+                f.toml:14:1: unknown key `pwr`
+                    did you mean `for`?
+                f.toml:15:1: `name` is missing
+                f.toml:15:1: `mhz` is missing
+                f.toml:15:1: a jammer that pauses has `every` and `for`"#]],
+        );
     }
 
     #[test]
