@@ -89,6 +89,22 @@ fn a_cut_serial_line_loses_the_bytes_that_are_on_it() {
 }
 
 #[test]
+fn a_byte_of_the_instant_of_a_fault_comes_after_it() {
+    let mut m = serial();
+    m.act(0, Time(100), &sending(1));
+    m.run_until(Time(100));
+    m.fault(Time(100), &LineFault::Cut);
+    m.fault(Time(100), &LineFault::Restore);
+    assert_eq!(m.run_until(Time::ms(1)).len(), 1);
+    // What an end drives from an instant on is no change while the wire is cut from that instant on.
+    let mut m = wire(5);
+    m.act(0, Time(100), &Msg::Level(Some(true)));
+    m.run_until(Time(100));
+    m.fault(Time(100), &LineFault::Cut);
+    assert!(m.run_until(Time::ms(1)).is_empty());
+}
+
+#[test]
 fn noise_loses_bytes_and_flips_bits_as_often_as_it_should() {
     let noise = Noise { loss: 0.25, bit_errors: 0.05 };
     let mut m = LineMedium::new(LineConfig::Serial(noise), 11);

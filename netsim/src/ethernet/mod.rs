@@ -23,6 +23,8 @@ mod config;
 mod faults;
 mod forward;
 mod gate;
+#[cfg(test)]
+mod gate_tests;
 mod links;
 mod log;
 #[cfg(test)]

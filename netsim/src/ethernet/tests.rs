@@ -472,6 +472,40 @@ fn with_ten_thousand_stations_a_unicast_concerns_two() {
     assert_eq!(who(&m.run_until(Time::secs(2))), [(1_000_000_000 + HOP2, 9_999)]);
 }
 
+#[test]
+fn at_one_instant_faults_come_before_acts_and_what_is_due_before_both() {
+    // Two frames wait, as many as may; a third comes when the first of them starts.
+    let three = |cut: bool| {
+        let mut m = switch(2, LinkConfig { queue: 1, ..link() });
+        (0..2).for_each(|n| m.act(0, Time(0), &msg(0, 1, &[n])));
+        let mut got = if cut { m.run_until(Time(SLOT)) } else { vec![] };
+        m.act(0, Time(SLOT), &msg(0, 1, &[2]));
+        got.extend(m.run_until(Time::secs(1)));
+        got.len()
+    };
+    assert_eq!((three(false), three(true)), (3, 3));
+    // A link breaks at the instant of a frame that is known already: the frame never begins.
+    let mut m = switch(2, link());
+    m.act(0, Time(100), &msg(0, 1, b""));
+    m.run_until(Time(100));
+    m.fault(Time(100), &EthernetFault::Down { stations: vec![0] });
+    m.run_until(Time(100));
+    m.fault(Time(100), &EthernetFault::Up { stations: vec![0] });
+    assert_eq!(m.run_until(Time::secs(1)).len(), 1);
+}
+
+#[test]
+fn listeners_of_one_broadcast_have_luck_of_their_own() {
+    let mut m = switch(3, LinkConfig { loss: 0.5, ..link() });
+    m.connect(0, link());
+    (0..2_000).for_each(|n| m.act(0, Time(n * 100_000), &msg(0, 255, b"")));
+    let got = m.run_until(Time::secs(10));
+    let of =
+        |station: u32| got.iter().filter(|d| d.station == station).map(|d| d.at).collect::<BTreeSet<_>>();
+    let both = of(1).intersection(&of(2)).count();
+    assert!(both.abs_diff(500) < 80 && of(1).len().abs_diff(1_000) < 90, "{both}");
+}
+
 // ---- any history ----
 
 /// What happens to a switch from outside.
