@@ -361,6 +361,51 @@ fn debuggers_look_without_touching() {
     assert_eq!(m.digest(), before);
 }
 
+/// STMIA R0!, {R1, R2, R3}; LDMIA R4!, {R5, R6, R7}; POP {R5, PC}.
+const MANY: [u16; 3] = [0xc00e, 0xcce0, 0xbd20];
+
+fn many(r0: u32, r4: u32) -> Machine {
+    let mut m = board("cortex-m3", &MANY, &[0xe7fe]);
+    for (r, v) in [(0, r0), (1, 0x11), (2, 0x22), (3, 0x33), (4, r4), (5, 5), (6, 6), (7, 7)] {
+        set(&mut m, r, v);
+    }
+    m
+}
+
+#[test]
+fn multiple_accesses_move_all_words_across_a_page_and_write_the_base_back() {
+    for at in [RAM as u32 + 0x100, RAM as u32 + 0xff8] {
+        for stepwise in [false, true] {
+            let mut m = many(at, at);
+            m.bus.fabric.mem.poke(TOP - 8, &[0xaa, 0, 0, 0, 0x01, 0x08, 0, 0]); // POP: R5, HANDLER | 1
+            set(&mut m, 13, TOP as u32 - 8);
+            match stepwise {
+                true => (0..3).for_each(|_| _ = m.step(Time::MAX)),
+                false => _ = cycles(&mut m, 3),
+            }
+            assert_eq!([0, 4, 8].map(|i| word(&m, u64::from(at) + i)), [0x11, 0x22, 0x33]);
+            assert_eq!([0, 4, 5, 6, 7].map(|r| reg(&m, r)), [at + 12, at + 12, 0xaa, 0x22, 0x33]);
+            assert_eq!((reg(&m, 13), reg(&m, PC), m.retired()), (TOP as u32, HANDLER, 3));
+        }
+    }
+}
+
+#[test]
+fn a_multiple_access_that_faults_leaves_its_base_and_what_it_did() {
+    let end = RAM as u32 + 0x1_0000;
+    // The second word lies behind the memory.
+    let mut m = many(end - 4, 0);
+    cycles(&mut m, 2);
+    assert_eq!((reg(&m, 0), word(&m, u64::from(end) - 4), reg(&m, PC)), (end - 4, 0x11, HANDLER));
+    let frame = u64::from(reg(&m, 13));
+    assert_eq!((word(&m, frame), word(&m, frame + 24)), (end - 4, CODE), "it can be repeated");
+    let mut m = many(RAM as u32, end - 4);
+    m.bus.fabric.mem.poke(u64::from(end) - 4, &[9, 0, 0, 0]);
+    cycles(&mut m, 3);
+    assert_eq!([4, 5, 6, 7].map(|r| reg(&m, r)), [end - 4, 9, 6, 7]);
+    assert_eq!(word(&m, u64::from(reg(&m, 13)) + 24), CODE + 2);
+}
+
 #[test]
 fn broken_saves_do_not_load() {
     let m = ticker();

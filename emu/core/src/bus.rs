@@ -7,6 +7,7 @@ use crate::{
     memory::RegionKind,
     time::Time,
 };
+use std::sync::Arc;
 
 /// Nothing answered: the CPU takes a bus fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,7 +25,7 @@ pub struct Window {
 }
 
 pub(crate) struct DevSlot {
-    pub name: String,
+    pub name: Arc<str>,
     pub dev: Box<dyn Peripheral>,
 }
 
@@ -35,7 +36,7 @@ pub struct Bus {
     /// Memory, events, wires, mistakes.
     pub fabric: Fabric,
     pub(crate) devs: Vec<DevSlot>,
-    windows: Vec<Window>,
+    windows: Arc<Vec<Window>>,
     /// Last window by page number: not state.
     cache: [(u64, u16); CACHE],
     /// Breakpoints: a debugger's wish, not state.
@@ -52,7 +53,7 @@ impl Default for Bus {
         Bus {
             fabric: Fabric::new(),
             devs: vec![],
-            windows: vec![],
+            windows: Arc::default(),
             cache: [(u64::MAX, 0); CACHE],
             breakpoints: Default::default(),
             semihosting: false,
@@ -64,13 +65,13 @@ impl Bus {
     /// Adds a device; its name is unique (the board loader has checked).
     pub fn add_device(&mut self, name: &str, dev: Box<dyn Peripheral>) -> DevId {
         let id = DevId(self.devs.len() as u16);
-        self.devs.push(DevSlot { name: name.to_string(), dev });
+        self.devs.push(DevSlot { name: name.into(), dev });
         id
     }
     /// Shows a device at an address. Windows must not overlap.
     pub fn add_window(&mut self, base: u64, size: u64, dev: DevId) {
         let i = self.windows.partition_point(|w| w.base < base);
-        self.windows.insert(i, Window { base, size, dev });
+        Arc::make_mut(&mut self.windows).insert(i, Window { base, size, dev });
         self.cache = [(u64::MAX, 0); CACHE];
     }
     /// Leads an output pin somewhere.
@@ -79,17 +80,8 @@ impl Bus {
     }
     /// Joins two message ports inside the machine, both ways.
     pub fn link(&mut self, a: (DevId, Port), b: (DevId, Port)) {
-        let links = &mut self.fabric.links;
-        for ((dev, port), to) in [(a, b), (b, a)] {
-            let d = usize::from(dev.0);
-            if links.len() <= d {
-                links.resize_with(d + 1, Vec::new);
-            }
-            if links[d].len() <= usize::from(port) {
-                links[d].resize(usize::from(port) + 1, None);
-            }
-            links[d][usize::from(port)] = Some(to);
-        }
+        self.fabric.wiring.link(a, b);
+        self.fabric.wiring.link(b, a);
     }
     /// All windows by address.
     pub fn windows(&self) -> &[Window] {
@@ -112,7 +104,7 @@ impl Bus {
     }
     /// A device's number by name.
     pub fn device_by_name(&self, name: &str) -> Option<DevId> {
-        self.devs.iter().position(|d| d.name == name).map(|i| DevId(i as u16))
+        self.devs.iter().position(|d| *d.name == *name).map(|i| DevId(i as u16))
     }
 
     fn find(&mut self, addr: u64) -> Option<(DevId, u32)> {
@@ -239,8 +231,12 @@ impl Bus {
     pub(crate) fn fork(&mut self) -> Bus {
         Bus {
             fabric: self.fabric.fork(),
-            devs: self.devs.iter().map(|d| DevSlot { name: d.name.clone(), dev: d.dev.fork() }).collect(),
-            windows: self.windows.clone(),
+            devs: self
+                .devs
+                .iter()
+                .map(|d| DevSlot { name: Arc::clone(&d.name), dev: d.dev.fork() })
+                .collect(),
+            windows: Arc::clone(&self.windows),
             semihosting: self.semihosting,
             ..Bus::default()
         }

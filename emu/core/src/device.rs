@@ -13,6 +13,7 @@ use crate::{
     rng::Rng,
     save::{self, LoadError},
     time::{Clock, Time},
+    wiring::{Levels, Wiring},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
@@ -110,13 +111,6 @@ pub enum Sink {
     Irq(u16, u16),
 }
 
-/// One output pin: its level and where it leads.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Net {
-    pub level: bool,
-    pub sinks: Vec<Sink>,
-}
-
 /// A console: a device's port whose bytes a person reads, or a CPU's semihosting channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Console {
@@ -161,16 +155,18 @@ pub struct Fabric {
     /// Interrupt lines that changed: CPU, line, level. The CPU drains its own.
     pub irqs: Vec<(u16, u16, bool)>,
     pub(crate) rng: Rng,
-    pub(crate) nets: Vec<Vec<Net>>,
-    /// `links[dev][port]`: the device and port at the other end inside the machine.
-    pub(crate) links: Vec<Vec<Option<(DevId, Port)>>>,
+    pub(crate) wiring: Wiring,
+    levels: Levels,
     pub(crate) queue: VecDeque<Effect>,
     pub(crate) deadline: Time,
     now: Time,
     now_valid: bool,
+    /// [`NO_CYCLE`] if the present was told as a time.
     cycle: u64,
     clock: Clock,
 }
+
+const NO_CYCLE: u64 = u64::MAX;
 
 impl Fabric {
     pub(crate) fn new() -> Fabric {
@@ -189,13 +185,13 @@ impl Fabric {
             forced: BTreeMap::new(),
             irqs: vec![],
             rng: Rng::new(0),
-            nets: vec![],
-            links: vec![],
+            wiring: Wiring::default(),
+            levels: Levels::default(),
             queue: VecDeque::new(),
             deadline: Time::MAX,
             now: Time::ZERO,
             now_valid: true,
-            cycle: 0,
+            cycle: NO_CYCLE,
             clock: Clock::hz(1),
         }
     }
@@ -220,6 +216,12 @@ impl Fabric {
     pub(crate) fn set_now(&mut self, now: Time) {
         self.now = now;
         self.now_valid = true;
+        self.cycle = NO_CYCLE;
+    }
+
+    /// The cycle of the CPU's clock in which the present time lies.
+    pub fn cycle(&mut self) -> u64 {
+        if self.cycle == NO_CYCLE { self.clock.ticks(self.now) } else { self.cycle }
     }
 
     /// The virtual time of what happens now. Computed only when somebody asks.
@@ -250,7 +252,8 @@ impl Fabric {
             || self.hold
             || self.mem.watch_hit.is_some()
             || self.events.next_time() < self.deadline
-            || self.stalled_until > self.clock.edge(self.cycle)
+            // What was now is no later than what is: mostly that answers it.
+            || self.stalled_until > self.now && self.stalled_until > self.clock.edge(self.cycle)
     }
 
     /// Notes a guest's mistake.
@@ -264,28 +267,15 @@ impl Fabric {
         self.rng.next_u64()
     }
 
-    fn net(&mut self, dev: DevId, pin: Pin) -> &mut Net {
-        let d = usize::from(dev.0);
-        if self.nets.len() <= d {
-            self.nets.resize_with(d + 1, Vec::new);
-        }
-        let pins = &mut self.nets[d];
-        if pins.len() <= usize::from(pin) {
-            pins.resize_with(usize::from(pin) + 1, Net::default);
-        }
-        &mut pins[usize::from(pin)]
-    }
-
     pub(crate) fn connect(&mut self, from: (DevId, Pin), to: Sink) {
-        self.net(from.0, from.1).sinks.push(to);
+        self.wiring.connect(from, to);
     }
 
     pub(crate) fn set_level(&mut self, dev: DevId, pin: Pin, level: bool) {
-        if std::mem::replace(&mut self.net(dev, pin).level, level) == level {
+        if !self.levels.set(dev, pin, level) {
             return;
         }
-        let sinks = std::mem::take(&mut self.net(dev, pin).sinks);
-        for sink in &sinks {
+        for sink in self.wiring.sinks(dev, pin) {
             match *sink {
                 Sink::Device(dev, pin) => self.queue.push_back(Effect::Level { dev, pin, level }),
                 Sink::Irq(cpu, line) => {
@@ -294,13 +284,10 @@ impl Fabric {
                 }
             }
         }
-        self.net(dev, pin).sinks = sinks;
     }
 
     fn pulse(&mut self, dev: DevId, pin: Pin) {
-        let pins = self.nets.get(usize::from(dev.0));
-        let Some(net) = pins.and_then(|p| p.get(usize::from(pin))) else { return };
-        for sink in &net.sinks {
+        for sink in self.wiring.sinks(dev, pin) {
             match *sink {
                 Sink::Device(dev, pin) => self.queue.push_back(Effect::Pulse { dev, pin }),
                 Sink::Irq(cpu, line) => {
@@ -313,9 +300,7 @@ impl Fabric {
 
     /// A message leaves `dev` through `port`: to its peer inside the machine, or into the outbox.
     pub(crate) fn send(&mut self, dev: DevId, port: Port, msg: Msg) {
-        let peer =
-            self.links.get(usize::from(dev.0)).and_then(|l| l.get(usize::from(port))).copied().flatten();
-        if let Some((dev, port)) = peer {
+        if let Some((dev, port)) = self.wiring.peer(dev, port) {
             return self.queue.push_back(Effect::Msg { dev, port, msg });
         }
         if let Msg::Byte(b) = msg
@@ -330,33 +315,16 @@ impl Fabric {
 
     /// The level that some output drives onto this input.
     pub(crate) fn driven(&self, dev: DevId, pin: Pin) -> bool {
-        self.nets.iter().flatten().any(|n| n.level && n.sinks.contains(&Sink::Device(dev, pin)))
+        self.wiring.sources(Sink::Device(dev, pin)).any(|(dev, pin)| self.levels.get(dev, pin))
     }
 
     pub(crate) fn levels(&self) -> Vec<Vec<bool>> {
-        // Trailing lows are left out: how far the tables have grown is not state.
-        let pins = |pins: &Vec<Net>| {
-            let n = pins.iter().rposition(|n| n.level).map_or(0, |i| i + 1);
-            pins[..n].iter().map(|n| n.level).collect::<Vec<_>>()
-        };
-        let mut levels: Vec<_> = self.nets.iter().map(pins).collect();
-        levels.truncate(levels.iter().rposition(|l| !l.is_empty()).map_or(0, |i| i + 1));
-        levels
+        self.levels.save()
     }
 
     pub(crate) fn set_levels(&mut self, levels: &[Vec<bool>]) -> Result<(), LoadError> {
-        for net in self.nets.iter_mut().flatten() {
-            net.level = false;
-        }
-        for (d, pins) in levels.iter().enumerate() {
-            for (p, level) in pins.iter().enumerate() {
-                let (Ok(d), Ok(p)) = (u16::try_from(d), u16::try_from(p)) else {
-                    return Err(LoadError::Corrupt("a wire of no device".into()));
-                };
-                self.net(DevId(d), p).level = *level; // no edge: the sinks were restored too
-            }
-        }
-        Ok(())
+        // No edges: what the wires lead to was restored too.
+        if self.levels.load(levels) { Ok(()) } else { Err(LoadError::Corrupt("a wire of no device".into())) }
     }
 
     pub(crate) fn fork(&mut self) -> Fabric {
@@ -368,8 +336,8 @@ impl Fabric {
             consoles: self.consoles.clone(),
             irqs: self.irqs.clone(),
             rng: self.rng.clone(),
-            nets: self.nets.clone(),
-            links: self.links.clone(),
+            wiring: self.wiring.clone(),
+            levels: self.levels.clone(),
             queue: self.queue.clone(),
             followed: self.followed.clone(),
             forced: self.forced.clone(),

@@ -28,10 +28,22 @@ pub struct EventQueue {
 impl EventQueue {
     /// Schedules `(dev, tag)` at `at`; an earlier schedule of the same pair is replaced.
     pub fn set(&mut self, at: Time, dev: DevId, tag: Tag) {
-        self.cancel(dev, tag);
         let event = Event { at, dev, tag };
-        let i = self.sorted.partition_point(|e| *e > event);
-        self.sorted.insert(i, event);
+        let q = &mut self.sorted;
+        let Some(mut i) = q.iter().rposition(|e| e.dev == dev && e.tag == tag) else {
+            let i = q.iter().rposition(|e| *e > event).map_or(0, |i| i + 1);
+            return q.insert(i, event);
+        };
+        // It moves to its new place past those that are between.
+        while i + 1 < q.len() && q[i + 1] > event {
+            q[i] = q[i + 1];
+            i += 1;
+        }
+        while i > 0 && q[i - 1] < event {
+            q[i] = q[i - 1];
+            i -= 1;
+        }
+        q[i] = event;
     }
 
     /// Forgets `(dev, tag)`, if it is pending.
@@ -70,6 +82,7 @@ impl EventQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn one_per_device_and_tag_in_total_order() {
@@ -86,6 +99,26 @@ mod tests {
         }
         assert_eq!(order, [(5, 0, 0), (5, 0, 1), (9, 1, 0)]);
         assert_eq!(q.next_time(), Time::MAX);
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_is_that_of_a_sorted_list(acts in proptest::collection::vec((0u64..20, 0u16..4, 0u16..3, any::<bool>()), 0..80)) {
+            let (mut q, mut model) = (EventQueue::default(), std::collections::BTreeMap::new());
+            for (at, dev, tag, set) in acts {
+                if set {
+                    q.set(Time(at), DevId(dev), tag);
+                    model.insert((dev, tag), at);
+                } else {
+                    q.cancel(DevId(dev), tag);
+                    model.remove(&(dev, tag));
+                }
+                let mut want: Vec<_> = model.iter().map(|((dev, tag), at)| (*at, *dev, *tag)).collect();
+                want.sort_unstable();
+                let got: Vec<_> = q.sorted.iter().rev().map(|e| (e.at.0, e.dev.0, e.tag)).collect();
+                prop_assert_eq!(got, want);
+            }
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod regs;
 pub mod rng;
 pub mod save;
 pub mod time;
+mod wiring;
 
 pub use machine::Machine;
 pub use time::{Clock, Time};

@@ -505,7 +505,7 @@ impl Machine {
             bytes: s.cpu.save(),
         };
         let device = |d: &crate::bus::DevSlot| DeviceState {
-            name: d.name.clone(),
+            name: d.name.to_string(),
             kind: d.dev.kind().into(),
             version: d.dev.version(),
             bytes: d.dev.save(),
@@ -553,7 +553,7 @@ impl Machine {
             (slot.cycle, slot.asleep, slot.locked) = (s.cycle, s.asleep, s.locked);
         }
         for (slot, s) in self.bus.devs.iter_mut().zip(&state.devices) {
-            if (&s.name, &s.kind[..], s.version) != (&slot.name, slot.dev.kind(), slot.dev.version()) {
+            if (&s.name[..], &s.kind[..], s.version) != (&*slot.name, slot.dev.kind(), slot.dev.version()) {
                 return Err(LoadError::Mismatch(format!(
                     "device {} ({} version {})",
                     s.name, s.kind, s.version

@@ -9,17 +9,15 @@
 
 use crate::{device::DevId, save::LoadError};
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 use xxhash_rust::xxh3::xxh3_128;
 
 /// Bytes in a page.
 pub const PAGE: usize = 4096;
 const PAGE_BITS: u32 = 12;
 const CACHE: usize = 64;
-const NO_TAG: u64 = u64::MAX;
+/// No aligned address is equal to it.
+const NO_BASE: u64 = u64::MAX;
 
 /// What a CPU may do to a region.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -101,13 +99,36 @@ fn zero_page() -> Page {
 const CODE: u8 = 1;
 const WATCHED: u8 = 2;
 
+/// An entry of the translation cache: the page that starts at `base`, for reading, and for writing too if `write` is
+/// its number as well.
 #[derive(Clone, Copy)]
 struct Entry {
-    read: u64,
-    write: u64,
-    slot: u32,
+    base: u64,
+    read: u32,
+    write: u32,
 }
-const EMPTY: Entry = Entry { read: NO_TAG, write: NO_TAG, slot: 0 };
+const NO_SLOT: u32 = u32::MAX;
+const EMPTY: Entry = Entry { base: NO_BASE, read: NO_SLOT, write: NO_SLOT };
+
+/// For a few of the pages something is known.
+#[derive(Clone, Default)]
+struct ByPage(Vec<(u32, u64)>);
+
+impl ByPage {
+    fn get(&self, slot: u32) -> Option<u64> {
+        self.0.binary_search_by_key(&slot, |e| e.0).ok().map(|i| self.0[i].1)
+    }
+    fn entry(&mut self, slot: u32) -> &mut u64 {
+        let i = self.0.binary_search_by_key(&slot, |e| e.0).unwrap_or_else(|i| {
+            self.0.insert(i, (slot, 0));
+            i
+        });
+        &mut self.0[i].1
+    }
+    fn remove(&mut self, slot: u32) {
+        self.0.retain(|e| e.0 != slot);
+    }
+}
 
 /// A watchpoint: a debugger's wish, not part of the state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -133,15 +154,15 @@ struct Place {
 
 /// All memory of one machine.
 pub struct Memory {
-    regions: Vec<Region>,
+    regions: Arc<Vec<Region>>,
     /// `(base, end, target base)`, sorted: the same memory seen again elsewhere.
-    aliases: Vec<(u64, u64, u64)>,
+    aliases: Arc<Vec<(u64, u64, u64)>>,
     pages: Vec<Page>,
     flags: Vec<u8>,
     cache: [Entry; CACHE],
-    code_epochs: BTreeMap<u32, u64>,
+    code_epochs: ByPage,
     /// Which 64-byte chunks of a page hold decoded code.
-    code_chunks: BTreeMap<u32, u64>,
+    code_chunks: ByPage,
     code_epoch: u64,
     watches: Vec<Watch>,
     /// A watchpoint was hit: address and whether it was a write.
@@ -151,13 +172,13 @@ pub struct Memory {
 impl Default for Memory {
     fn default() -> Self {
         Memory {
-            regions: vec![],
-            aliases: vec![],
+            regions: Arc::default(),
+            aliases: Arc::default(),
             pages: vec![],
             flags: vec![],
             cache: [EMPTY; CACHE],
-            code_epochs: BTreeMap::new(),
-            code_chunks: BTreeMap::new(),
+            code_epochs: ByPage::default(),
+            code_chunks: ByPage::default(),
             code_epoch: 0,
             watches: vec![],
             watch_hit: None,
@@ -185,18 +206,24 @@ fn read_le(data: &[u8; PAGE], off: usize, size: usize) -> u64 {
     u64::from_le_bytes(b)
 }
 
+/// The part of an address that the entry of an aligned access of `size` bytes has: low bits that should be zero count.
+#[inline(always)]
+fn tag(addr: u64, size: usize) -> u64 {
+    addr & !(PAGE as u64 - size as u64)
+}
+
 macro_rules! fast_access {
-    ($read:ident, $write:ident, $t:ty, $mask:expr) => {
+    ($read:ident, $write:ident, $t:ty) => {
         /// Naturally aligned read through the cache; `None` sends the caller to the slow path.
         #[inline(always)]
         pub fn $read(&self, addr: u64) -> Option<$t> {
             const SIZE: usize = size_of::<$t>();
             let e = &self.cache[cache_slot(addr)];
-            if e.read != addr >> PAGE_BITS || addr & (SIZE as u64 - 1) != 0 {
+            if e.base != tag(addr, SIZE) {
                 return None;
             }
-            let off = addr as usize & $mask;
-            let data = &self.pages.get(e.slot as usize)?.get().data;
+            let off = addr as usize & (PAGE - SIZE);
+            let data = &self.pages.get(e.read as usize)?.get().data;
             Some(<$t>::from_le_bytes(data[off..off + SIZE].try_into().ok()?))
         }
         /// Naturally aligned write through the cache; `false` sends the caller to the slow path.
@@ -204,11 +231,11 @@ macro_rules! fast_access {
         pub fn $write(&mut self, addr: u64, v: $t) -> bool {
             const SIZE: usize = size_of::<$t>();
             let e = &self.cache[cache_slot(addr)];
-            if e.write != addr >> PAGE_BITS || addr & (SIZE as u64 - 1) != 0 {
+            if e.base != tag(addr, SIZE) {
                 return false;
             }
-            let off = addr as usize & $mask;
-            let Some(Page::Owned(p)) = self.pages.get_mut(e.slot as usize) else { return false };
+            let off = addr as usize & (PAGE - SIZE);
+            let Some(Page::Owned(p)) = self.pages.get_mut(e.write as usize) else { return false };
             p.page.data[off..off + SIZE].copy_from_slice(&v.to_le_bytes());
             true
         }
@@ -216,10 +243,33 @@ macro_rules! fast_access {
 }
 
 impl Memory {
-    fast_access!(read8, write8, u8, 0xfff);
-    fast_access!(read16, write16, u16, 0xffe);
-    fast_access!(read32, write32, u32, 0xffc);
-    fast_access!(read64, write64, u64, 0xff8);
+    fast_access!(read8, write8, u8);
+    fast_access!(read16, write16, u16);
+    fast_access!(read32, write32, u32);
+    fast_access!(read64, write64, u64);
+
+    /// `n` words from an aligned address on within one page, through the cache.
+    #[inline(always)]
+    pub fn read_words(&self, addr: u64, n: usize) -> Option<&[[u8; 4]]> {
+        let e = &self.cache[cache_slot(addr)];
+        if e.base != tag(addr, 4) {
+            return None;
+        }
+        let word = (addr as usize & (PAGE - 1)) / 4;
+        let data = &self.pages.get(e.read as usize)?.get().data;
+        data.as_chunks().0.get(word..word + n)
+    }
+    /// The same, to be written.
+    #[inline(always)]
+    pub fn write_words(&mut self, addr: u64, n: usize) -> Option<&mut [[u8; 4]]> {
+        let e = &self.cache[cache_slot(addr)];
+        if e.base != tag(addr, 4) {
+            return None;
+        }
+        let word = (addr as usize & (PAGE - 1)) / 4;
+        let Some(Page::Owned(p)) = self.pages.get_mut(e.write as usize) else { return None };
+        p.page.data.as_chunks_mut().0.get_mut(word..word + n)
+    }
 
     /// Adds a region. `base` must be page aligned and the range free: the board loader has checked both.
     pub fn add_region(&mut self, name: &str, base: u64, size: u64, kind: RegionKind) {
@@ -230,20 +280,20 @@ impl Memory {
         self.flags.resize(self.pages.len(), 0);
         let region = Region { name: name.to_string(), base, size, kind, writer: None, first_slot };
         let i = self.regions.partition_point(|r| r.base < base);
-        self.regions.insert(i, region);
+        Arc::make_mut(&mut self.regions).insert(i, region);
         self.flush();
     }
 
     /// Makes `base..base + size` show the memory at `target`.
     pub fn add_alias(&mut self, base: u64, size: u64, target: u64) {
         let i = self.aliases.partition_point(|a| a.0 < base);
-        self.aliases.insert(i, (base, base + size, target));
+        Arc::make_mut(&mut self.aliases).insert(i, (base, base + size, target));
         self.flush();
     }
 
     /// CPU writes to the ROM `name` go to `dev`.
     pub fn set_writer(&mut self, name: &str, dev: DevId) -> bool {
-        let found = self.regions.iter_mut().find(|r| r.name == name);
+        let found = Arc::make_mut(&mut self.regions).iter_mut().find(|r| r.name == name);
         found.map(|r| r.writer = Some(dev)).is_some()
     }
 
@@ -308,9 +358,9 @@ impl Memory {
             self.check_watch(addr, size, false);
         } else if cache && p.whole {
             let e = &mut self.cache[cache_slot(addr)];
-            if e.slot != p.slot || e.read != addr >> PAGE_BITS {
-                let write = if e.write == addr >> PAGE_BITS && e.slot == p.slot { e.write } else { NO_TAG };
-                *e = Entry { read: addr >> PAGE_BITS, write, slot: p.slot };
+            let base = tag(addr, 1);
+            if e.base != base || e.read != p.slot {
+                *e = Entry { base, read: p.slot, write: NO_SLOT };
             }
         }
         Some(read_le(&self.pages[p.slot as usize].get().data, off, usize::from(size)))
@@ -342,9 +392,7 @@ impl Memory {
         if self.flags[p.slot as usize] & WATCHED != 0 {
             self.check_watch(addr, size, true);
         } else if cache && p.whole && self.flags[p.slot as usize] == 0 {
-            let tag = addr >> PAGE_BITS;
-            let e = &mut self.cache[cache_slot(addr)];
-            *e = Entry { read: tag, write: tag, slot: p.slot };
+            self.cache[cache_slot(addr)] = Entry { base: tag(addr, 1), read: p.slot, write: p.slot };
         }
         true
     }
@@ -358,11 +406,11 @@ impl Memory {
         self.owned(slot)[off..off + bytes.len()].copy_from_slice(bytes);
         if self.flags[slot as usize] & CODE != 0 && !bytes.is_empty() {
             let touched = chunk_mask(off, bytes.len());
-            if self.code_chunks.get(&slot).is_some_and(|c| c & touched != 0) {
+            if self.code_chunks.get(slot).is_some_and(|c| c & touched != 0) {
                 self.flags[slot as usize] &= !CODE;
-                self.code_chunks.remove(&slot);
+                self.code_chunks.remove(slot);
                 self.code_epoch += 1;
-                self.code_epochs.insert(slot, self.code_epoch);
+                *self.code_epochs.entry(slot) = self.code_epoch;
             }
         }
     }
@@ -433,11 +481,11 @@ impl Memory {
 
     /// These 64-byte chunks of a page hold decoded code: the next write to them is noticed.
     pub fn mark_code(&mut self, slot: u32, chunks: u64) {
-        *self.code_chunks.entry(slot).or_insert(0) |= chunks;
+        *self.code_chunks.entry(slot) |= chunks;
         if self.flags[slot as usize] & CODE == 0 {
             self.flags[slot as usize] |= CODE;
-            for e in self.cache.iter_mut().filter(|e| e.slot == slot) {
-                e.write = NO_TAG;
+            for e in self.cache.iter_mut().filter(|e| e.write == slot) {
+                e.write = NO_SLOT;
             }
         }
     }
@@ -458,7 +506,7 @@ impl Memory {
 
     /// The epoch of the last write to this page while it held decoded code.
     pub fn page_epoch(&self, slot: u32) -> u64 {
-        self.code_epochs.get(&slot).copied().unwrap_or(0)
+        self.code_epochs.get(slot).unwrap_or(0)
     }
 
     // ---- watchpoints ----
@@ -500,8 +548,8 @@ impl Memory {
         }
         self.flush();
         Memory {
-            regions: self.regions.clone(),
-            aliases: self.aliases.clone(),
+            regions: Arc::clone(&self.regions),
+            aliases: Arc::clone(&self.aliases),
             pages: self.pages.clone(),
             flags: vec![0; self.flags.len()],
             ..Memory::default()
@@ -583,8 +631,8 @@ impl Memory {
         for slot in 0..self.flags.len() {
             if self.flags[slot] & CODE != 0 {
                 self.flags[slot] &= !CODE;
-                self.code_chunks.remove(&(slot as u32));
-                self.code_epochs.insert(slot as u32, self.code_epoch);
+                self.code_chunks.remove(slot as u32);
+                *self.code_epochs.entry(slot as u32) = self.code_epoch;
             }
         }
     }

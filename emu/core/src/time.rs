@@ -89,6 +89,17 @@ const fn gcd(mut a: u64, mut b: u64) -> u64 {
     a
 }
 
+#[cold]
+fn far_edge(n: u64, num: u64, den: u64) -> u64 {
+    let ns = (u128::from(n) * u128::from(num)).div_ceil(u128::from(den));
+    ns.try_into().unwrap_or(u64::MAX)
+}
+
+#[cold]
+fn far_ticks(dt: u64, num: u64, den: u64) -> u64 {
+    (u128::from(dt) * u128::from(den) / u128::from(num)) as u64
+}
+
 impl Clock {
     /// A clock of `hz` whose tick 0 is at time 0. `hz` must not be zero.
     pub const fn hz(hz: u64) -> Clock {
@@ -116,29 +127,29 @@ impl Clock {
     }
 
     /// The time of tick `n`'s edge, rounded up to a whole nanosecond. `n` before the base gives the base's time.
+    #[inline]
     pub fn edge(&self, n: u64) -> Time {
         let n = n.saturating_sub(self.base_tick);
         let ns = match n.checked_mul(self.num) {
             Some(x) => x.div_ceil(self.den),
-            None => (u128::from(n) * u128::from(self.num))
-                .div_ceil(u128::from(self.den))
-                .try_into()
-                .unwrap_or(u64::MAX),
+            None => far_edge(n, self.num, self.den),
         };
         Time(self.base_time.saturating_add(ns))
     }
 
     /// The number of the last tick whose edge is at or before `t`.
+    #[inline]
     pub fn ticks(&self, t: Time) -> u64 {
         let dt = t.0.saturating_sub(self.base_time);
         let n = match dt.checked_mul(self.den) {
             Some(x) => x / self.num,
-            None => (u128::from(dt) * u128::from(self.den) / u128::from(self.num)) as u64,
+            None => far_ticks(dt, self.num, self.den),
         };
         self.base_tick.saturating_add(n)
     }
 
     /// The number of the first tick whose edge is at or after `t`.
+    #[inline]
     pub fn first_tick_at(&self, t: Time) -> u64 {
         let n = self.ticks(t);
         if self.edge(n) < t { n + 1 } else { n }

@@ -10,7 +10,7 @@ use crate::{
 };
 use emu_core::{
     bus::Bus,
-    memory::{Memory, PAGE, chunk_mask},
+    memory::{Memory, PAGE, RegionKind, chunk_mask},
 };
 use std::{
     collections::BTreeMap,
@@ -26,12 +26,17 @@ struct CodePage {
     bytes: Arc<[u8]>,
     /// One for each halfword at which a block may start. The block itself lies here, not behind a pointer: finding a
     /// block is a chain of loads, and each misses the cache when many machines take turns.
-    blocks: Arc<[OnceLock<Block>]>,
+    blocks: Arc<[OnceLock<Block>; STARTS]>,
 }
+
+/// Halfwords of a page.
+const STARTS: usize = PAGE / 2;
 
 impl CodePage {
     fn new(bytes: Arc<[u8]>) -> CodePage {
-        CodePage { bytes, blocks: (0..PAGE / 2).map(|_| OnceLock::new()).collect() }
+        let blocks: Arc<[_]> = (0..STARTS).map(|_| OnceLock::new()).collect();
+        let Ok(blocks) = blocks.try_into() else { unreachable!("as many as were made") };
+        CodePage { bytes, blocks }
     }
 
     /// Somebody's list holds the page, not only the store.
@@ -65,9 +70,16 @@ struct Local {
     /// The memory's code epoch when this was made.
     epoch: u64,
     /// One bit for each halfword at which a block may start: its bytes are known to be those of `code`, and are
-    /// watched for writes.
-    verified: [u64; PAGE / 2 / 64],
+    /// watched for writes. `None`: so are all (ROM, which seldom changes; a fleet has thousands of these).
+    verified: Option<Box<[u64; STARTS / 64]>>,
     code: CodePage,
+}
+
+impl Local {
+    #[inline(always)]
+    fn verified(&self, start: usize) -> bool {
+        self.verified.as_ref().is_none_or(|v| v[start / 64] >> (start & 63) & 1 != 0)
+    }
 }
 
 const RECENT: usize = 16;
@@ -102,25 +114,37 @@ impl CodeCache {
         self.recent = [(u32::MAX, 0); RECENT];
     }
 
-    /// The block at `pc`, decoded if need be. `None`: no memory there.
+    /// The number of the page of `pc` in this CPU's list, for [`CodeCache::in_page`]. `None`: no memory there.
     #[inline]
-    pub fn block<G: Guest>(&mut self, g: &G, bus: &mut Bus, pc: u32) -> Option<&Block> {
+    pub fn page<G: Guest>(&mut self, g: &G, bus: &mut Bus, pc: u32) -> Option<usize> {
         let number = pc >> 12;
         let recent = self.recent[number as usize & (RECENT - 1)];
-        let i = if recent.0 == number { recent.1 as usize } else { self.find(g, bus, number)? };
-        let off = pc as usize & (PAGE - 1);
-        let l = self.locals.get(i)?;
-        if (l.verified[off / 128] >> ((off / 2) & 63)) & 1 == 0 {
-            return self.slow_block(g, bus, i, pc);
+        if recent.0 == number { Some(recent.1 as usize) } else { self.find(g, bus, number) }
+    }
+
+    /// The block at `pc`, which lies in page `i` of the list, decoded if need be.
+    #[inline(always)]
+    pub fn in_page<G: Guest>(&mut self, g: &G, bus: &mut Bus, i: usize, pc: u32) -> Option<&Block> {
+        let start = pc as usize / 2 % STARTS;
+        let l = self.locals.get_mut(i)?;
+        if !l.verified(start) {
+            verify(l, g, bus, pc)?;
         }
-        self.locals[i].code.blocks[off / 2].get()
+        let code = &l.code;
+        Some(code.blocks[start].get_or_init(|| decode(code, g, pc)))
+    }
+
+    /// The block at `pc`, decoded if need be. `None`: no memory there.
+    pub fn block<G: Guest>(&mut self, g: &G, bus: &mut Bus, pc: u32) -> Option<&Block> {
+        let i = self.page(g, bus, pc)?;
+        self.in_page(g, bus, i, pc)
     }
 
     fn find<G: Guest>(&mut self, g: &G, bus: &mut Bus, number: u32) -> Option<usize> {
         let i = match self.locals.iter().position(|l| l.number == number) {
             Some(i) => i,
             None => {
-                let local = make_local(g, &bus.fabric.mem, number)?;
+                let local = make_local(g, &mut bus.fabric.mem, number)?;
                 self.locals.push(local);
                 self.locals.len() - 1
             }
@@ -128,22 +152,29 @@ impl CodeCache {
         self.recent[number as usize & (RECENT - 1)] = (number, i as u32);
         Some(i)
     }
+}
 
-    /// Decodes, and makes sure that the bytes still are the page's and are watched.
-    fn slow_block<G: Guest>(&mut self, g: &G, bus: &mut Bus, i: usize, pc: u32) -> Option<&Block> {
-        let off = pc as usize & (PAGE - 1);
-        // Block ends are not known before decoding: check as far as a block can reach.
-        let reach = chunk_mask(off, (MAX_INSNS * 4).min(PAGE - off));
-        let l = &mut self.locals[i];
-        if !watch(l, &mut bus.fabric.mem, off, reach) {
-            let number = l.number;
-            self.locals[i] = make_local(g, &bus.fabric.mem, number)?;
-            watch(&mut self.locals[i], &mut bus.fabric.mem, off, reach);
-        }
-        self.locals[i].verified[off / 128] |= 1 << ((off / 2) & 63);
-        let code = &self.locals[i].code;
-        Some(code.blocks[off / 2].get_or_init(|| g.translate(&code.bytes, off, PAGE, pc, 0, MAX_INSNS)))
+#[cold]
+#[inline(never)]
+fn decode<G: Guest>(code: &CodePage, g: &G, pc: u32) -> Block {
+    g.translate(&code.bytes, pc as usize & (PAGE - 1), PAGE, pc, 0, MAX_INSNS)
+}
+
+/// Makes sure that the bytes of a block at `pc` still are the page's, and are watched. `None`: no memory there any more.
+#[cold]
+#[inline(never)]
+fn verify<G: Guest>(l: &mut Local, g: &G, bus: &mut Bus, pc: u32) -> Option<()> {
+    let off = pc as usize & (PAGE - 1);
+    // Block ends are not known before decoding: check as far as a block can reach.
+    let reach = chunk_mask(off, (MAX_INSNS * 4).min(PAGE - off));
+    if !watch(l, &mut bus.fabric.mem, off, reach) {
+        *l = make_local(g, &mut bus.fabric.mem, l.number)?;
+        watch(l, &mut bus.fabric.mem, off, reach);
     }
+    if let Some(v) = &mut l.verified {
+        v[off / 128] |= 1 << ((off / 2) & 63);
+    }
+    Some(())
 }
 
 /// Marks chunks for watching. `false`: the memory has other bytes there than the decoded page.
@@ -167,13 +198,22 @@ fn watch(l: &mut Local, mem: &mut Memory, off: usize, reach: u64) -> bool {
     true
 }
 
-fn make_local<G: Guest>(g: &G, mem: &Memory, number: u32) -> Option<Local> {
+fn make_local<G: Guest>(g: &G, mem: &mut Memory, number: u32) -> Option<Local> {
     let addr = u64::from(number) << 12;
     let (slot, bytes) = mem.code_page(addr)?;
     let next = mem.code_page(addr + PAGE as u64);
     let tail = next.map(|(_, b)| [b[0], b[1]]);
+    let next_slot = next.map(|n| n.0);
     let key = (g.decoder_id(), number, mem.page_hash(slot), tail);
     let code = shared_page(key, || bytes.iter().copied().chain(tail.into_iter().flatten()).collect());
-    let verified = [0; PAGE / 2 / 64];
-    Some(Local { number, slot, next_slot: next.map(|n| n.0), epoch: mem.code_epoch(), verified, code })
+    let rom = |addr| mem.region_at(addr).is_none_or(|r| r.kind == RegionKind::Rom);
+    let verified = if rom(addr) && rom(addr + PAGE as u64) {
+        // The bytes are those of the key, here and now: no need to look at each block's again.
+        mem.mark_code(slot, u64::MAX);
+        next_slot.into_iter().for_each(|next| mem.mark_code(next, 1));
+        None
+    } else {
+        Some(Box::new([0; STARTS / 64]))
+    };
+    Some(Local { number, slot, next_slot, epoch: mem.code_epoch(), verified, code })
 }

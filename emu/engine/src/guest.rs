@@ -60,6 +60,9 @@ pub trait Guest {
     /// Jumps to a computed address by the architecture's rules (interworking, exception return): sets the program
     /// counter and the decoder state.
     fn jump(&mut self, bus: &mut Bus, target: u32) -> Result<Flow, Self::Fault>;
+    /// The same for a target that is nothing but an address of code: sets program counter and decoder state. `false`, and
+    /// nothing done: use [`Guest::jump`].
+    fn jump_plain(&mut self, target: u32) -> bool;
     /// The function `op.imm`. `insn` is the instruction it belongs to; the program counter still is the block's.
     fn call(&mut self, bus: &mut Bus, op: &Op, insn: &Insn) -> Result<Flow, Self::Fault>;
     /// A division by zero: fault or result 0.

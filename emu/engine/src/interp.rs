@@ -2,7 +2,7 @@
 
 use crate::{
     guest::{Flow, Guest},
-    ir::{Block, C, Code, MEM_UNPRIV, N, Op, Regs, V, Z},
+    ir::{Block, C, Code, N, Op, Regs, V, Z},
 };
 use emu_core::{bus::Bus, cpu::CpuExit};
 
@@ -191,7 +191,7 @@ pub fn exec<G: Guest, X: Chain<G>, const FULL: bool>(
             ($addr:expr, $fast:ident, $size:expr, $conv:expr) => {{
                 let addr: u32 = $addr;
                 let v = match bus.fabric.mem.$fast(u64::from(addr)) {
-                    Some(v) if op.x & MEM_UNPRIV == 0 => u32::from(v),
+                    Some(v) => u32::from(v),
                     _ => match slow_load(g, bus, block, op, addr, $size, cycle) {
                         Ok(v) => {
                             if bus.fabric.attention {
@@ -209,8 +209,8 @@ pub fn exec<G: Guest, X: Chain<G>, const FULL: bool>(
             ($addr:expr, $fast:ident, $t:ty, $size:expr) => {{
                 let addr: u32 = $addr;
                 let v = r!(d);
-                if op.x & MEM_UNPRIV != 0 || !bus.fabric.mem.$fast(u64::from(addr), v as $t) {
-                    if let Err(f) = slow_store(g, bus, block, op, addr, $size, cycle) {
+                if !bus.fabric.mem.$fast(u64::from(addr), v as $t) {
+                    if let Err(f) = slow_store(g, bus, block, op, (addr, v), $size, cycle) {
                         break Some((op, Slow::Fault(f)));
                     }
                     if bus.fabric.attention {
@@ -234,22 +234,41 @@ pub fn exec<G: Guest, X: Chain<G>, const FULL: bool>(
                 continue;
             }};
         }
+        // Leaves the block behind this instruction, with the program counter set.
+        macro_rules! done {
+            () => {{
+                let insns = usize::from(op.insn) + 1;
+                let (cycles, it) = if insns == block.len() {
+                    (block.cycles(), block.end_it())
+                } else {
+                    let end = &block.insns[insns];
+                    (u64::from(end.cycles), end.it)
+                };
+                // In a chain every block starts with none.
+                if FULL || it != 0 {
+                    g.set_it(it);
+                }
+                go_on!(insns, cycles)
+            }};
+        }
         macro_rules! jump {
             ($pc:expr) => {{
                 let pc = $pc;
-                let insns = usize::from(op.insn) + 1;
-                let end = &block.insns[insns];
                 g.set_pc(pc);
-                g.set_it(end.it);
-                go_on!(insns, u64::from(end.cycles))
+                done!()
             }};
         }
+        // The comparison is the last instruction but one, and the branch none that `op` tells of.
         macro_rules! branch {
-            ($imm:expr) => {{
-                let (pc, b) = (op.imm2, $imm);
-                add!(r!(a), !b, 1);
-                let to = if g.regs().cond(op.x) { pc } else { block.insns[block.len()].pc };
+            ($b:expr, $cond:expr) => {{
+                let (a, b) = (r!(a), $b);
+                add!(a, !b, 1);
+                let to = if $cond(a, b) { op.imm2 } else { block.insns[block.len()].pc };
                 g.set_pc(to);
+                let it = block.end_it();
+                if FULL || it != 0 {
+                    g.set_it(it);
+                }
                 go_on!(block.len(), block.cycles())
             }};
         }
@@ -384,6 +403,45 @@ pub fn exec<G: Guest, X: Chain<G>, const FULL: bool>(
             Code::StX8 => store!(indexed!(), write8, u8, 1),
             Code::StX16 => store!(indexed!(), write16, u16, 2),
             Code::StX32 => store!(indexed!(), write32, u32, 4),
+            Code::LdM => {
+                if !load_words(g, bus, op) {
+                    if let Err(f) = slow_load_words(g, bus, block, op, cycle) {
+                        break Some((op, Slow::Fault(f)));
+                    }
+                    if bus.fabric.attention {
+                        stop_here!();
+                    }
+                }
+            }
+            Code::StM => {
+                if !store_words(g, bus, op) {
+                    if let Err(f) = slow_store_words(g, bus, block, op, cycle) {
+                        break Some((op, Slow::Fault(f)));
+                    }
+                    if bus.fabric.attention {
+                        stop_here!();
+                    }
+                }
+            }
+            Code::LdUser => {
+                let addr = offset!();
+                match slow_load(g, bus, block, op, addr, op.imm2 as u8, cycle) {
+                    Ok(v) => set!(sign_extend(v, op)),
+                    Err(f) => break Some((op, Slow::Fault(f))),
+                }
+                if bus.fabric.attention {
+                    stop_here!();
+                }
+            }
+            Code::StUser => {
+                let access = (offset!(), r!(d));
+                if let Err(f) = slow_store(g, bus, block, op, access, op.imm2 as u8, cycle) {
+                    break Some((op, Slow::Fault(f)));
+                }
+                if bus.fabric.attention {
+                    stop_here!();
+                }
+            }
             Code::Skip => {
                 if !g.regs().cond(op.x) {
                     ops = ops.get(op.imm as usize..).unwrap_or(&[]);
@@ -410,10 +468,22 @@ pub fn exec<G: Guest, X: Chain<G>, const FULL: bool>(
             Code::Branch => jump!(if g.regs().cond(op.x) { op.imm } else { op.imm2 }),
             Code::BranchZ => jump!(if r!(a) == 0 { op.imm } else { op.imm2 }),
             Code::BranchNz => jump!(if r!(a) != 0 { op.imm } else { op.imm2 }),
-            Code::SubIBranch => branch!(op.imm),
-            Code::SubBranch => branch!(r!(b)),
+            Code::SubIBranch => branch!(op.imm, |_, _| g.regs().cond(op.x)),
+            Code::SubBranch => branch!(r!(b), |_, _| g.regs().cond(op.x)),
+            Code::SubIBranchEq => branch!(op.imm, |a, b| a == b),
+            Code::SubIBranchNe => branch!(op.imm, |a, b| a != b),
+            Code::MovIJump => {
+                set!(op.imm);
+                jump!(op.imm2)
+            }
             Code::JumpReg => {
                 let target = r!(a);
+                if g.jump_plain(target) {
+                    let insns = usize::from(op.insn) + 1;
+                    let last = insns == block.len();
+                    let cycles = if last { block.cycles() } else { u64::from(block.insns[insns].cycles) };
+                    go_on!(insns, cycles)
+                }
                 at_insn(bus, block, op, cycle);
                 match g.jump(bus, target) {
                     Ok(Flow::Jumped) if !bus.fabric.attention => {
@@ -485,13 +555,106 @@ fn slow_store<G: Guest>(
     bus: &mut Bus,
     block: &Block,
     op: &Op,
-    addr: u32,
+    (addr, v): (u32, u32),
     size: u8,
     cycle: u64,
 ) -> Result<(), G::Fault> {
     at_insn(bus, block, op, cycle);
-    let v = g.regs().get(op.d);
     g.store(bus, addr, size, v, op.x)
+}
+
+fn sign_extend(v: u32, op: &Op) -> u32 {
+    let unused = 32 - 8 * (op.imm2 & 7).min(4);
+    if op.b == 1 { ((v << (unused & 31)) as i32 >> (unused & 31)) as u32 } else { v }
+}
+
+// ---- many words ----
+
+/// The slots of [`Code::LdM`] and [`Code::StM`].
+#[inline(always)]
+fn slots(op: &Op) -> impl Iterator<Item = u8> {
+    let mut list = op.imm as u16;
+    std::iter::from_fn(move || {
+        let slot = list.trailing_zeros() as u8;
+        let more = list != 0;
+        list &= list.wrapping_sub(1);
+        more.then_some(slot)
+    })
+}
+
+/// What the base of [`Code::LdM`] and [`Code::StM`] becomes.
+#[inline(always)]
+fn write_back<G: Guest>(g: &mut G, op: &Op) {
+    let base = g.regs().get(op.a).wrapping_add((op.imm as i32 >> 16) as u32);
+    g.regs().set(op.a, base);
+}
+
+/// [`Code::LdM`] if all its words lie in one page that the cache knows.
+#[inline(always)]
+fn load_words<G: Guest>(g: &mut G, bus: &Bus, op: &Op) -> bool {
+    let addr = g.regs().get(op.a).wrapping_add(op.imm2);
+    let n = (op.imm as u16).count_ones() as usize;
+    let Some(words) = bus.fabric.mem.read_words(u64::from(addr), n) else { return false };
+    for (slot, word) in slots(op).zip(words) {
+        g.regs().set(slot, u32::from_le_bytes(*word));
+    }
+    write_back(g, op);
+    true
+}
+
+/// [`Code::StM`] if all its words lie in one page that the cache knows.
+#[inline(always)]
+fn store_words<G: Guest>(g: &mut G, bus: &mut Bus, op: &Op) -> bool {
+    let addr = g.regs().get(op.a).wrapping_add(op.imm2);
+    let n = (op.imm as u16).count_ones() as usize;
+    let Some(words) = bus.fabric.mem.write_words(u64::from(addr), n) else { return false };
+    for (slot, word) in slots(op).zip(words) {
+        *word = g.regs().get(slot).to_le_bytes();
+    }
+    write_back(g, op);
+    true
+}
+
+/// Word after word: the page is special, or there are two. What is done before a fault stays done.
+#[inline(never)]
+fn slow_load_words<G: Guest>(
+    g: &mut G,
+    bus: &mut Bus,
+    block: &Block,
+    op: &Op,
+    cycle: u64,
+) -> Result<(), G::Fault> {
+    let mut addr = g.regs().get(op.a).wrapping_add(op.imm2);
+    for slot in slots(op) {
+        let v = match bus.fabric.mem.read32(u64::from(addr)) {
+            Some(v) => v,
+            None => slow_load(g, bus, block, op, addr, 4, cycle)?,
+        };
+        g.regs().set(slot, v);
+        addr = addr.wrapping_add(4);
+    }
+    write_back(g, op);
+    Ok(())
+}
+
+#[inline(never)]
+fn slow_store_words<G: Guest>(
+    g: &mut G,
+    bus: &mut Bus,
+    block: &Block,
+    op: &Op,
+    cycle: u64,
+) -> Result<(), G::Fault> {
+    let mut addr = g.regs().get(op.a).wrapping_add(op.imm2);
+    for slot in slots(op) {
+        let v = g.regs().get(slot);
+        if !bus.fabric.mem.write32(u64::from(addr), v) {
+            slow_store(g, bus, block, op, (addr, v), 4, cycle)?;
+        }
+        addr = addr.wrapping_add(4);
+    }
+    write_back(g, op);
+    Ok(())
 }
 
 #[inline(never)]

@@ -7,7 +7,8 @@
 //! Rules for front ends:
 //! - Between two instruction boundaries the operation that may fault comes before the first change of a guest
 //!   register, so that a faulting instruction can be repeated. Intermediate values go to temporaries.
-//! - `Ld*`, `St*`, `Call`, `Udiv` and `Sdiv` may fault.
+//! - `Ld*`, `St*`, `Call`, `Udiv` and `Sdiv` may fault. `LdM` and `StM` may when some of the words are moved already: the
+//!   base and what is repeated must not be among the registers loaded.
 //! - The last operation of a block is one for which [`Code::ends_block`] is true. Under a [`Code::Skip`] such an
 //!   operation may also stand earlier (a conditional return): then the block goes on behind it.
 
@@ -321,6 +322,17 @@ pub enum Code {
     /// Word
     StX32,
 
+    /// Words at `r[a] + imm2` and up, each in its turn, become the slots whose bits are set in the low half of `imm`, in
+    /// ascending order; then the high half of `imm`, signed, is added to `r[a]`. Slot `a` is not in the list
+    LdM,
+    /// The slots whose bits are set in the low half of `imm` are stored in ascending order at `r[a] + imm2` and up; then
+    /// the high half of `imm`, signed, is added to `r[a]`
+    StM,
+    /// A load or store with user rights ([`MEM_UNPRIV`]) at `r[a] + imm`: `imm2` bytes, sign extended if `b` is 1
+    LdUser,
+    /// The same for a store of `r[d]`
+    StUser,
+
     /// Leaves out the next `imm` operations unless condition `x` holds
     Skip,
     /// The front end's function `imm` does it ([`Guest::call`](crate::guest::Guest::call)). Reads and sets all flags
@@ -342,6 +354,12 @@ pub enum Code {
     SubIBranch,
     /// Made by [`Builder::finish`] only: `SubS` with the same branch
     SubBranch,
+    /// Made by [`Builder::finish`] only: `SubIBranch` if equal
+    SubIBranchEq,
+    /// Made by [`Builder::finish`] only: `SubIBranch` if not equal
+    SubIBranchNe,
+    /// Made by [`Builder::finish`] only: `MovI`, then ends: to `imm2`
+    MovIJump,
 }
 
 /// Flags as sets, for the liveness pass.
@@ -408,7 +426,7 @@ impl Code {
             // C stays when the amount is zero.
             LslS | LsrS | AsrS | RorS => flags::C,
             Ld8 | Ld8S | Ld16 | Ld16S | Ld32 | LdX8 | LdX8S | LdX16 | LdX16S | LdX32 | St8 | St16 | St32
-            | StX8 | StX16 | StX32 | Udiv | Sdiv | Call | Skip => flags::ALL,
+            | StX8 | StX16 | StX32 | LdM | StM | LdUser | StUser | Udiv | Sdiv | Call | Skip => flags::ALL,
             c if c.ends_block() => flags::ALL,
             _ => 0,
         }
@@ -461,19 +479,27 @@ pub struct Block {
     pub ops: Box<[Op]>,
     /// Guest instructions, and one more entry for the end.
     pub insns: Box<[Insn]>,
-    cycles: u64,
+    cycles: u32,
+    /// As many as `insns` has but for the end, and the end's `it`: beside the rest, as every way out needs them.
+    len: u16,
+    end_it: u8,
 }
 
 impl Block {
     /// Cycles of all its instructions.
     #[inline(always)]
     pub fn cycles(&self) -> u64 {
-        self.cycles
+        u64::from(self.cycles)
     }
     /// Number of guest instructions.
     #[inline(always)]
     pub fn len(&self) -> usize {
-        self.insns.len() - 1
+        usize::from(self.len)
+    }
+    /// Decoder state behind the last instruction.
+    #[inline(always)]
+    pub fn end_it(&self) -> u8 {
+        self.end_it
     }
     /// A block has at least one instruction.
     pub fn is_empty(&self) -> bool {
@@ -555,7 +581,9 @@ impl Builder {
         self.insns.push(Insn { pc: next_pc, first_op, cycles: self.cycles, it });
         drop_dead_flags(&mut self.ops);
         fuse(&mut self.ops);
-        Block { ops: self.ops.into(), insns: self.insns.into(), cycles: u64::from(self.cycles) }
+        let len = (self.insns.len() - 1) as u16;
+        let (ops, insns) = (self.ops.into(), self.insns.into());
+        Block { ops, insns, cycles: u32::from(self.cycles), len, end_it: it }
     }
 }
 
@@ -573,17 +601,21 @@ fn drop_dead_flags(ops: &mut [Op]) {
     }
 }
 
-/// A comparison right before the conditional branch that ends the block becomes one operation, for runs of the whole
-/// block. The branch stays behind it for [`Op::full`]; its way on is the block's end.
+/// Two operations at the end of a block become one, for runs of the whole block: a comparison and the conditional
+/// branch behind it, a constant (a link register's) and a jump. The second stays for [`Op::full`]; a branch not taken
+/// goes on at the block's end.
 fn fuse(ops: &mut [Op]) {
-    let [.., compare, branch] = ops else { return };
-    let fused = match compare.full {
-        Code::SubIS => Code::SubIBranch,
-        Code::SubS => Code::SubBranch,
+    let [.., first, last] = ops else { return };
+    let fused = match (first.full, last.full, last.x) {
+        (Code::SubIS, Code::Branch, 0) => Code::SubIBranchEq,
+        (Code::SubIS, Code::Branch, 1) => Code::SubIBranchNe,
+        (Code::SubIS, Code::Branch, _) => Code::SubIBranch,
+        (Code::SubS, Code::Branch, _) => Code::SubBranch,
+        (Code::MovI, Code::Jump, _) if last.insn == first.insn => Code::MovIJump,
         _ => return,
     };
-    if branch.full == Code::Branch && branch.insn == compare.insn + 1 {
-        (compare.code, compare.x, compare.imm2) = (fused, branch.x, branch.imm);
+    if fused == Code::MovIJump || last.insn == first.insn + 1 {
+        (first.code, first.x, first.imm2) = (fused, last.x, last.imm);
     }
 }
 

@@ -44,7 +44,7 @@ pub fn run<G: Guest>(g: &mut G, cache: &mut CodeCache, bus: &mut Bus, run: Run) 
         let exact = run.step || !bus.breakpoints.is_empty();
         let mut left = Left { insns: 0, cycles: 0, attention: false, exit: None };
         if !exact {
-            let mut chain = Cached(cache);
+            let mut chain = Cached { cache, page: NO_PAGE, at: 0 };
             left = exec::<G, _, false>(g, bus, &mut chain, usize::MAX, cycle, run.until);
         }
         if left.insns == 0 && !left.attention {
@@ -65,16 +65,32 @@ pub fn run<G: Guest>(g: &mut G, cache: &mut CodeCache, bus: &mut Bus, run: Run) 
 }
 
 /// Whole blocks out of the code cache, as long as nothing is special.
-struct Cached<'a>(&'a mut CodeCache);
+struct Cached<'a> {
+    cache: &'a mut CodeCache,
+    /// Number of the page of the last block, and its place in the cache's list: a chain stays in a page for a while.
+    page: u32,
+    at: usize,
+}
+
+/// The number of no page.
+const NO_PAGE: u32 = u32::MAX;
 
 impl<G: Guest> Chain<G> for Cached<'_> {
     #[inline(always)]
     fn next(&mut self, g: &mut G, bus: &mut Bus, left: u64) -> Option<&Block> {
-        if g.it() != 0 || g.checks_fetch() {
+        if g.it() != 0 {
             return None;
         }
         let pc = g.pc();
-        self.0.block(g, bus, pc).filter(|b| b.cycles() <= left)
+        if pc >> 12 != self.page {
+            // Within a page nothing changes about permissions without asking for attention, which ends the chain.
+            if g.checks_fetch() {
+                return None;
+            }
+            self.at = self.cache.page(g, bus, pc)?;
+            self.page = pc >> 12;
+        }
+        self.cache.in_page(g, bus, self.at, pc).filter(|b| b.cycles() <= left)
     }
 }
 

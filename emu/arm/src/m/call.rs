@@ -197,7 +197,7 @@ fn special((r, sys): (&mut Regs, &mut System), op: &Op) -> Flow {
         }
         _ => sys.cps(op.x & 16 != 0, op.x & 2 != 0, op.x & 1 != 0),
     }
-    Flow::Stop
+    if sys.wants_poll() { Flow::Stop } else { Flow::Next }
 }
 
 /// What only concerns the system state.

@@ -121,8 +121,7 @@ impl Core {
 
     /// Cycle of what happens now.
     fn cycle(bus: &mut Bus) -> u64 {
-        let now = bus.fabric.now();
-        bus.fabric.clock().ticks(now)
+        bus.fabric.cycle()
     }
 
     /// SysTick's event is due.
@@ -223,7 +222,7 @@ impl Core {
         }
         // Bit-banding of the MPU's registers does not exist: any write here may be to them.
         self.view_stale |= out.changed && (0xe000_ed90..=0xe000_edb8).contains(&(addr & !3));
-        bus.fabric.attention |= out.changed || out.reset;
+        bus.fabric.attention |= out.changed && self.sys.wants_poll() || out.reset;
     }
 
     /// Bit-band aliases: the access that holds the bit, and the bit's number in it.
@@ -380,6 +379,17 @@ impl Guest for Core {
             return self.raw_store(bus, at, size, new, (MEM_UNPRIV, privileged));
         }
         self.raw_store(bus, addr, size, v, (mem, privileged))
+    }
+
+    #[inline(always)]
+    fn jump_plain(&mut self, target: u32) -> bool {
+        // Thumb code, and no exception return.
+        let plain = target & 1 != 0 && target >> 28 != 0xf;
+        if plain {
+            self.set_pc(target & !1);
+            self.sys.st.itstate = 0;
+        }
+        plain
     }
 
     fn jump(&mut self, bus: &mut Bus, target: u32) -> Result<Flow, Fault> {

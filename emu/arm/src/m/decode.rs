@@ -21,7 +21,7 @@
 use super::call;
 use super::config::{Fpu, MConfig};
 use super::slots::{PC, SP};
-use emu_engine::ir::{Block, Builder, Code, MAX_INSNS, MEM_ALIGNED, Op, TEMP};
+use emu_engine::ir::{Block, Builder, Code, MAX_INSNS, MEM_ALIGNED, MEM_UNPRIV, Op, TEMP};
 
 /// What decoding depends on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -238,7 +238,22 @@ impl Tr {
     /// Adds a load from or store to `r[a] + imm`.
     pub fn access(&mut self, code: Code, d: u8, a: u8, imm: u32, mem: u8) {
         let at = self.b.push(code, d, a, 0, imm);
-        self.b.op(at).x = mem;
+        let op = self.b.op(at);
+        op.x = mem;
+        if mem & MEM_UNPRIV == 0 {
+            return;
+        }
+        let (user, bytes, signed) = match code {
+            Code::Ld8 => (Code::LdUser, 1, false),
+            Code::Ld8S => (Code::LdUser, 1, true),
+            Code::Ld16 => (Code::LdUser, 2, false),
+            Code::Ld16S => (Code::LdUser, 2, true),
+            Code::St8 => (Code::StUser, 1, false),
+            Code::St16 => (Code::StUser, 2, false),
+            Code::St32 => (Code::StUser, 4, false),
+            _ => (Code::LdUser, 4, false),
+        };
+        (op.code, op.full, op.imm2, op.b) = (user, user, bytes, u8::from(signed));
     }
     /// Adds a constant to a register; nothing if it is zero.
     pub fn add_to(&mut self, r: u8, imm: u32) {

@@ -43,6 +43,11 @@ impl Tr {
             return None;
         }
         let (mut offset, change) = span(count, down);
+        if list >> n & 1 == 0 {
+            // The program counter's slot is nobody's while translated code runs.
+            self.many(LdM, n, list, offset, if w { change } else { 0 });
+            return if list >> PC & 1 != 0 { self.jump_reg(PC) } else { OK };
+        }
         let (base, pc) = (self.temp(), self.temp());
         for r in (0..16).filter(|r| list >> r & 1 != 0) {
             let d = match r {
@@ -53,11 +58,7 @@ impl Tr {
             self.access(Ld32, d, n, offset, MEM_ALIGNED);
             offset = offset.wrapping_add(4);
         }
-        if list >> n & 1 != 0 {
-            self.op(Mov, n, base, 0);
-        } else if w {
-            self.add_to(n, change);
-        }
+        self.op(Mov, n, base, 0);
         if list >> PC & 1 != 0 { self.jump_reg(pc) } else { OK }
     }
 
@@ -67,15 +68,15 @@ impl Tr {
         if count < least || n == PC || list & (1 << SP | 1 << PC) != 0 {
             return None;
         }
-        let (mut offset, change) = span(count, down);
-        for r in (0..15).filter(|r| list >> r & 1 != 0) {
-            self.access(St32, r, n, offset, MEM_ALIGNED);
-            offset = offset.wrapping_add(4);
-        }
-        if w {
-            self.add_to(n, change);
-        }
+        let (offset, change) = span(count, down);
+        self.many(StM, n, list, offset, if w { change } else { 0 });
         OK
+    }
+
+    fn many(&mut self, code: Code, n: u8, list: u32, offset: u32, change: u32) {
+        let at = self.imm(code, 0, n, list | change << 16);
+        let op = self.b.op(at);
+        (op.x, op.imm2) = (MEM_ALIGNED, offset);
     }
 
     /// Table A5-17: doublewords, exclusives, table branches.

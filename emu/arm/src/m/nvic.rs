@@ -215,7 +215,12 @@ impl Nvic {
                 self.consider(e);
             }
         }
-        let highest = self.active.iter().map(|e| self.priority(e)).min().unwrap_or(LOWEST);
+        let mut highest = LOWEST;
+        for k in 0..self.active.0.len() {
+            for e in bits(self.active.0[k], 64 * k as u16) {
+                highest = highest.min(self.priority(e));
+            }
+        }
         self.active_priority = self.group(highest);
     }
 
@@ -268,7 +273,11 @@ impl Nvic {
     pub fn enable(&mut self, e: u16, on: bool) {
         if e < self.exceptions {
             self.enabled.put(e, on);
-            self.refresh();
+            match on {
+                true if self.pending.get(e) => self.consider(e),
+                false if self.next.number == e => self.refresh(),
+                _ => {}
+            }
         }
     }
 
@@ -335,7 +344,9 @@ impl Nvic {
     }
     /// ISER and ICER writes.
     pub fn write_enable(&mut self, word: u16, ones: u32, on: bool) {
-        self.each(word, ones, |n, e| n.enabled.put(e, on));
+        for e in bits(u64::from(ones & self.irq_mask(word)), IRQ0 + 32 * word) {
+            self.enable(e, on);
+        }
     }
     /// ISPR write; says whether something became pending.
     pub fn write_set_pending(&mut self, word: u16, ones: u32) -> bool {

@@ -184,6 +184,12 @@ impl System {
         self.nvic.next_priority() < self.execution_priority()
     }
 
+    /// After a change of priorities, masks or privilege: an exception is to be taken, or the MPU may see things
+    /// differently. Otherwise execution may go on as it is.
+    pub fn wants_poll(&self) -> bool {
+        self.can_take() || self.mpu.enabled()
+    }
+
     // ---- sleep ----
 
     /// An exception is pending that ends WFI: PRIMASK does not count (B1.5.19).
