@@ -137,12 +137,12 @@ impl Gpio {
         let sensed = pad & c.connected;
         self.bank.put(Reg::In, sensed);
         for (base, old, new) in [(0, self.outward, outward), (SENSED, self.sensed, sensed)] {
-            for n in (0..32).filter(|n| (old ^ new) >> n & 1 != 0) {
+            for n in ones(old ^ new) {
                 cx.wire(base + n, new >> n & 1 != 0);
             }
         }
         let told = (self.drives ^ drives) | (self.outward ^ outward) & drives;
-        for n in (0..32).filter(|n| told >> n & 1 != 0) {
+        for n in ones(told).map(|n| n as Port) {
             if !cx.followed(n) {
                 continue;
             }
@@ -177,6 +177,15 @@ impl Gpio {
         self.ext_level = self.ext_level & !bit | if level == Some(true) { bit } else { 0 };
         self.update(cx);
     }
+}
+
+/// The numbers of the bits that are set.
+fn ones(mut v: u32) -> impl Iterator<Item = Pin> {
+    std::iter::from_fn(move || {
+        let n = v.trailing_zeros();
+        v &= v.wrapping_sub(1);
+        (n < 32).then_some(n as Pin)
+    })
 }
 
 /// Sets or clears one bit.

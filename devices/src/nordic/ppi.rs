@@ -18,6 +18,7 @@ use emu_core::{
     regs::Bank,
 };
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 regs! {
     /// Table 92.
@@ -71,14 +72,15 @@ const BASE: u32 = 0x4001_F000;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ppi {
     bank: Bank<Reg>,
-    events: Vec<u32>,
-    tasks: Vec<u32>,
+    /// The chip's addresses, shared by all machines of a fleet: they never change.
+    events: Arc<[u32]>,
+    tasks: Arc<[u32]>,
 }
 
 impl Ppi {
     /// An interconnect that knows these event and task addresses.
     pub fn new(events: Vec<u32>, tasks: Vec<u32>) -> Ppi {
-        Ppi { bank: Bank::default(), events, tasks }
+        Ppi { bank: Bank::default(), events: events.into(), tasks: tasks.into() }
     }
 
     /// Event and task end point of a channel.
@@ -147,8 +149,10 @@ impl Device for Ppi {
 
     fn pulse_in(&mut self, pin: Pin, cx: &mut Cx) {
         let Some(&address) = self.events.get(usize::from(pin.wrapping_sub(EVENT))) else { return };
-        let enabled = self.bank.reg(Reg::Chen);
-        for ch in (0..CHANNELS).filter(|ch| enabled >> ch & 1 != 0) {
+        let mut enabled = self.bank.reg(Reg::Chen);
+        while enabled != 0 {
+            let ch = enabled.trailing_zeros() as usize;
+            enabled &= enabled - 1;
             if self.ends(ch).0 == address {
                 let at = next_hfclk(cx);
                 cx.at(at, ch as Tag);

@@ -117,12 +117,13 @@ impl Timer {
         if !self.ticking() {
             return cx.cancel(COMPARE);
         }
-        let (mask, now) = (self.mask(), self.count(cx));
+        let (mask, prescaler) = (self.mask(), self.prescaler());
+        let done = HFCLK.ticks(cx.now()).saturating_sub(self.base_tick) >> prescaler;
+        let now = self.base.wrapping_add(done as u32) & mask;
         // Equal now is a whole round away: a match is the moment the counter becomes CC.
         let steps = |i| u64::from(self.bank.at(Reg::Cc, i).wrapping_sub(now).wrapping_sub(1) & mask) + 1;
         let next = (0..CHANNELS).map(steps).min().unwrap_or(1);
-        let done = HFCLK.ticks(cx.now()).saturating_sub(self.base_tick) >> self.prescaler();
-        let tick = self.base_tick + ((done + next) << self.prescaler());
+        let tick = self.base_tick + ((done + next) << prescaler);
         cx.at(HFCLK.edge(tick), COMPARE);
     }
 
