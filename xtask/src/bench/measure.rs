@@ -1,7 +1,8 @@
-//! CPU time of a program, all its threads and children included.
+//! CPU time of a program, all its threads and children included, and how much memory it takes.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
@@ -47,6 +48,38 @@ impl Job {
         Err(format!("{program} ended with {} and no `{}`; its last line: {last}", output.status, self.expect)
             .into())
     }
+
+    /// The most memory it had resident, in KiB, as far as looking a hundred times a second tells. `None`: this system
+    /// has no `/proc`. (The kernel's own figure for children that have ended is that of the largest ever.)
+    pub fn peak_memory(&self) -> Result<Option<f64>> {
+        let mut command = Command::new(&self.program);
+        let quiet =
+            command.args(&self.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child =
+            quiet.spawn().map_err(|error| format!("cannot run {}: {error}", self.program.display()))?;
+        let status = PathBuf::from(format!("/proc/{}/status", child.id()));
+        let mut peak = None;
+        let end = loop {
+            // A process that has ended has no such line any more.
+            peak = std::fs::read_to_string(&status).ok().and_then(|s| high_water(&s)).or(peak);
+            if let Some(end) = child.try_wait()? {
+                break end;
+            }
+            #[allow(clippy::disallowed_methods, reason = "a benchmark watches the host")]
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        if end.success() {
+            Ok(peak)
+        } else {
+            Err(format!("{} ended with {end}", self.program.display()).into())
+        }
+    }
+}
+
+/// The peak of the resident memory in KiB in the text of `/proc/PID/status`.
+fn high_water(status: &str) -> Option<f64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 fn children() -> Result<f64> {
@@ -66,6 +99,16 @@ mod tests {
         assert!(busy.cpu > 0.01, "{busy:?}");
         let idle = Job::new("sleep", &["0.3"], "").measure().unwrap();
         assert!(idle.wall >= 0.3 && idle.cpu < 0.1, "{idle:?}");
+    }
+
+    #[test]
+    fn memory_is_read_from_the_kernels_text() {
+        assert_eq!(high_water("Name:\tx\nVmHWM:\t   52408 kB\nVmRSS:\t 1 kB\n"), Some(52_408.0));
+        assert_eq!(high_water("Name:\tx\nState:\tZ (zombie)\n"), None);
+        if let Some(peak) = Job::new("sleep", &["0.1"], "").peak_memory().unwrap() {
+            assert!((100.0..100_000.0).contains(&peak), "{peak} KiB");
+        }
+        assert!(Job::new("false", &[], "").peak_memory().is_err());
     }
 
     #[test]

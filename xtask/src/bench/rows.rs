@@ -19,6 +19,7 @@ pub const CASES: &[Case] = &[
     Case { name: "mmio-timer", measure: mmio_timer },
     Case { name: "idle-microbit", measure: idle_microbit },
     Case { name: "fleet-idle-1000", measure: fleet_idle },
+    Case { name: "node-memory", measure: node_memory },
     Case { name: "start", measure: start },
 ];
 
@@ -92,24 +93,39 @@ fn idle_microbit(name: &str) -> Result<Outcome> {
     against(name, "CPU s", 1.0, || Ok(idle.measure()?.cpu)).map(Outcome::Row)
 }
 
-/// A thousand of them on one thread, a virtual second each beyond their start: against the mark for one, as information.
+/// A thousand of them on one thread, two virtual seconds each beyond their start: 500 device-seconds in one second of CPU
+/// time.
 fn fleet_idle(name: &str) -> Result<Outcome> {
-    let file = release("fleet-idle-1000.toml");
-    std::fs::write(&file, FLEET)?;
-    let file = file.display().to_string();
-    let run = |seconds| {
-        let words = ["run", &file, "--threads", "1", "--console", "none", "--for", seconds];
-        Job::new(flotilla(), &words, "digest").measure().map(|usage| usage.cpu)
-    };
-    let row = against(name, "CPU ms per node-second", 2.0, || Ok((run("3s")? - run("1s")?) / 2e3 * 1e3))?;
-    Ok(Outcome::Row(Row { min: 0.0, pass: true, ..row }))
+    let (start, end) = (fleet_job(IDLE, 1000, "1s")?, fleet_job(IDLE, 1000, "3s")?);
+    let figure = || Ok((end.measure()?.cpu - start.measure()?.cpu) / 2e3 * 1e3);
+    against(name, "CPU ms per node-second", 2.0, figure).map(Outcome::Row)
 }
 
-const FLEET: &str = r#"
-description = "A thousand micro:bits that wait at the REPL's prompt"
+/// RAM of a micro:bit in KiB.
+const MICROBIT_RAM: f64 = 16.0;
 
-[group.bit]
-count = 1000
+/// What a node takes beyond the guest's RAM: 4,000 micro:bits at the prompt against 1,000 of them, so that what all share
+/// does not count. What their consoles printed does.
+fn node_memory(name: &str) -> Result<Outcome> {
+    let (few, many) = (fleet_job(IDLE, 1000, "300ms")?, fleet_job(IDLE, 4000, "300ms")?);
+    let (Some(few), Some(many)) = (few.peak_memory()?, many.peak_memory()?) else {
+        return Ok(Outcome::Skipped("no /proc to read a process's memory from".to_owned()));
+    };
+    let ours = (many - few) / 3000.0 - MICROBIT_RAM;
+    Ok(Outcome::Row(Row::new(name, "KiB", &[(ours, 16.0)], 1.0)))
+}
+
+/// `flotilla run` on one thread of a fleet of `count` nodes that `group` tells of.
+fn fleet_job(group: &str, count: u32, time: &str) -> Result<Job> {
+    let file = release(&format!("bench-{count}.toml"));
+    std::fs::write(&file, format!("[group.bit]\ncount = {count}\n{group}"))?;
+    let file = file.display().to_string();
+    let words = ["run", &file, "--threads", "1", "--console", "none", "--for", time];
+    Ok(Job::new(flotilla(), &words, "digest"))
+}
+
+/// Micro:bits that wait at the REPL's prompt.
+const IDLE: &str = r#"
 columns = 40
 spacing = 4.0
 machine = "microbit"
