@@ -98,6 +98,8 @@ fn zero_page() -> Page {
 
 const CODE: u8 = 1;
 const WATCHED: u8 = 2;
+/// All of the page counts as decoded code.
+const ALL_CODE: u8 = 4;
 
 /// An entry of the translation cache: the page that starts at `base`, for reading, and for writing too if `write` is
 /// its number as well.
@@ -406,8 +408,9 @@ impl Memory {
         self.owned(slot)[off..off + bytes.len()].copy_from_slice(bytes);
         if self.flags[slot as usize] & CODE != 0 && !bytes.is_empty() {
             let touched = chunk_mask(off, bytes.len());
-            if self.code_chunks.get(slot).is_some_and(|c| c & touched != 0) {
-                self.flags[slot as usize] &= !CODE;
+            let all = self.flags[slot as usize] & ALL_CODE != 0;
+            if all || self.code_chunks.get(slot).is_some_and(|c| c & touched != 0) {
+                self.flags[slot as usize] &= !(CODE | ALL_CODE);
                 self.code_chunks.remove(slot);
                 self.code_epoch += 1;
                 *self.code_epochs.entry(slot) = self.code_epoch;
@@ -481,7 +484,11 @@ impl Memory {
 
     /// These 64-byte chunks of a page hold decoded code: the next write to them is noticed.
     pub fn mark_code(&mut self, slot: u32, chunks: u64) {
-        *self.code_chunks.entry(slot) |= chunks;
+        if chunks == u64::MAX {
+            self.flags[slot as usize] |= ALL_CODE;
+        } else if self.flags[slot as usize] & ALL_CODE == 0 {
+            *self.code_chunks.entry(slot) |= chunks;
+        }
         if self.flags[slot as usize] & CODE == 0 {
             self.flags[slot as usize] |= CODE;
             for e in self.cache.iter_mut().filter(|e| e.write == slot) {
@@ -630,7 +637,7 @@ impl Memory {
         self.code_epoch += 1;
         for slot in 0..self.flags.len() {
             if self.flags[slot] & CODE != 0 {
-                self.flags[slot] &= !CODE;
+                self.flags[slot] &= !(CODE | ALL_CODE);
                 self.code_chunks.remove(slot as u32);
                 *self.code_epochs.entry(slot as u32) = self.code_epoch;
             }
@@ -712,6 +719,25 @@ mod tests {
         m.mark_code(slot, chunk_mask(0, 64));
         m.write_slow(0x2000_1040, 4, 8, true); // data beside the code
         assert_eq!(m.code_epoch(), e + 1);
+    }
+
+    #[test]
+    fn a_page_that_is_code_as_a_whole_is_stale_after_any_write() {
+        let mut m = mem();
+        m.poke(0x1000, &[1]);
+        let (slot, _) = m.code_page(0x1000).unwrap();
+        m.mark_code(slot, u64::MAX);
+        m.mark_code(slot, 1);
+        let e = m.code_epoch();
+        m.poke(0x1ffc, &[2]);
+        assert_eq!((m.code_epoch(), m.page_epoch(slot)), (e + 1, e + 1));
+        m.poke(0x1ffc, &[3]);
+        assert_eq!(m.code_epoch(), e + 1, "nothing is decoded any more");
+        m.mark_code(slot, chunk_mask(0, 64));
+        m.poke(0x1ffc, &[4]);
+        assert_eq!(m.code_epoch(), e + 1, "data beside code");
+        m.poke(0x1000, &[5]);
+        assert_eq!(m.code_epoch(), e + 2);
     }
 
     #[test]

@@ -83,7 +83,9 @@ impl Levels {
         }
         let i = usize::from(dev.0) * WORDS + usize::from(pin / 64);
         if self.low.len() <= i {
-            self.low.resize((usize::from(dev.0) + 1) * WORDS, 0);
+            let words = (usize::from(dev.0) + 1) * WORDS;
+            self.low.reserve_exact(words - self.low.len());
+            self.low.resize(words, 0);
         }
         let (word, bit) = (&mut self.low[i], 1 << (pin % 64));
         let changed = (*word & bit != 0) != level;

@@ -131,7 +131,10 @@ impl CodeCache {
             verify(l, g, bus, pc)?;
         }
         let code = &l.code;
-        Some(code.blocks[start].get_or_init(|| decode(code, g, pc)))
+        match code.blocks[start].get() {
+            None => Some(decode(code, g, pc)),
+            block => block,
+        }
     }
 
     /// The block at `pc`, decoded if need be. `None`: no memory there.
@@ -156,8 +159,9 @@ impl CodeCache {
 
 #[cold]
 #[inline(never)]
-fn decode<G: Guest>(code: &CodePage, g: &G, pc: u32) -> Block {
-    g.translate(&code.bytes, pc as usize & (PAGE - 1), PAGE, pc, 0, MAX_INSNS)
+fn decode<'a, G: Guest>(code: &'a CodePage, g: &G, pc: u32) -> &'a Block {
+    let off = pc as usize & (PAGE - 1);
+    code.blocks[off / 2].get_or_init(|| g.translate(&code.bytes, off, PAGE, pc, 0, MAX_INSNS))
 }
 
 /// Makes sure that the bytes of a block at `pc` still are the page's, and are watched. `None`: no memory there any more.

@@ -571,7 +571,6 @@ fn sign_extend(v: u32, op: &Op) -> u32 {
 // ---- many words ----
 
 /// The slots of [`Code::LdM`] and [`Code::StM`].
-#[inline(always)]
 fn slots(op: &Op) -> impl Iterator<Item = u8> {
     let mut list = op.imm as u16;
     std::iter::from_fn(move || {
@@ -595,8 +594,10 @@ fn load_words<G: Guest>(g: &mut G, bus: &Bus, op: &Op) -> bool {
     let addr = g.regs().get(op.a).wrapping_add(op.imm2);
     let n = (op.imm as u16).count_ones() as usize;
     let Some(words) = bus.fabric.mem.read_words(u64::from(addr), n) else { return false };
-    for (slot, word) in slots(op).zip(words) {
-        g.regs().set(slot, u32::from_le_bytes(*word));
+    let mut list = op.imm as u16;
+    for word in words {
+        g.regs().set(list.trailing_zeros() as u8, u32::from_le_bytes(*word));
+        list &= list.wrapping_sub(1);
     }
     write_back(g, op);
     true
@@ -608,8 +609,10 @@ fn store_words<G: Guest>(g: &mut G, bus: &mut Bus, op: &Op) -> bool {
     let addr = g.regs().get(op.a).wrapping_add(op.imm2);
     let n = (op.imm as u16).count_ones() as usize;
     let Some(words) = bus.fabric.mem.write_words(u64::from(addr), n) else { return false };
-    for (slot, word) in slots(op).zip(words) {
-        *word = g.regs().get(slot).to_le_bytes();
+    let mut list = op.imm as u16;
+    for word in words {
+        *word = g.regs().get(list.trailing_zeros() as u8).to_le_bytes();
+        list &= list.wrapping_sub(1);
     }
     write_back(g, op);
     true
