@@ -59,7 +59,7 @@ impl Fleet {
             Act::Move(position) => {
                 node.position = *position;
                 if let Medium::Radio(m) = &mut self.networks[RADIO as usize].medium {
-                    m.place(id, *position);
+                    m.move_to(command.at, id, *position, 0.0);
                 }
                 true
             }

@@ -131,7 +131,8 @@ impl Island {
 
     /// The end of the next epoch of the island, if there is anything to do up to `end`.
     fn barrier(&self, lines: &Lines, end: Time) -> Option<Time> {
-        let due = self.nodes().any(|n| n.next_activity() <= end) || lines.now < end;
+        // An instruction that starts at `end` belongs to what comes after it.
+        let due = lines.now < end || self.nodes().any(|n| n.has_event_at(end));
         let heard = self.nodes().map(|n| n.heard_on_lines_from(n.next_activity())).min();
         let barrier = end.min(heard.unwrap_or(Time::MAX)).min(lines.next());
         due.then(|| barrier.max(lines.now))

@@ -202,6 +202,11 @@ impl Node {
         };
     }
 
+    /// An event that a delivery scheduled is due at the fleet's time `end`, to which the node has run.
+    pub(crate) fn has_event_at(&self, end: Time) -> bool {
+        self.due(self.skew.local(end))
+    }
+
     /// Something is due at the present (local) time although the machine is there already: a delivery scheduled it.
     fn due(&self, end: Time) -> bool {
         self.running() && self.machine.now() == end && self.machine.next_event() <= end
