@@ -214,7 +214,8 @@ impl LineMedium {
         stations >= 2
             && self.latency() > 0
             && self.sides.iter().all(side)
-            && self.inbox.keys().all(|k| k.0 >= now && k.1 < 2)
+            // An act waits until the other end can hear of it.
+            && self.inbox.keys().all(|k| k.0 + self.latency() >= now && k.1 < 2)
             && in_order(now, self.ready.iter().map(|d| d.at))
             && self.ready.iter().all(|d| d.station < 2)
     }

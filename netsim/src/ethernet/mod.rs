@@ -271,6 +271,8 @@ impl EthernetMedium {
     pub fn fits(&self, stations: u32, now: Time) -> bool {
         let known = |station: u32| self.ports.contains_key(&station);
         let due = |k: &Due| k.0 >= now && known(k.1);
+        // What happens inside waits until something can be heard of it: see `next_decision`.
+        let inside = |k: &Due, ns: u64| k.0 + ns >= now && known(k.1);
         let frame = |f: &Frame| known(f.source) && f.bytes.len() <= MOST_BYTES;
         let lane = |station: u32, way: Way, lane: &Lane| {
             let noted = lane.queue.is_empty() || self.free.contains(&(lane.free, station, way));
@@ -285,9 +287,10 @@ impl EthernetMedium {
         self.ports.iter().all(port)
             && self.least_ns == self.least()
             && self.learned.values().all(|l| known(l.station))
-            && self.inbox.iter().all(|(k, b)| due(k) && b.len() <= MOST_BYTES)
-            && self.to_switch.iter().chain(&self.to_station).all(|(k, f)| due(k) && frame(&f.frame))
-            && self.free.iter().all(|k| k.0 >= now && known(k.1))
+            && self.inbox.iter().all(|(k, b)| inside(k, self.latency()) && b.len() <= MOST_BYTES)
+            && self.to_switch.iter().all(|(k, f)| inside(k, self.least_ns) && frame(&f.frame))
+            && self.to_station.iter().all(|(k, f)| due(k) && frame(&f.frame))
+            && self.free.iter().all(|k| k.0 + self.least_ns >= now && known(k.1))
             && self.ready.iter().all(|d| d.at >= now && d.station < stations)
             && self.gateway.is_some() == known(GATEWAY)
             && self.gateway.iter().all(|g| g.fits(now))

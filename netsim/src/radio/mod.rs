@@ -276,7 +276,8 @@ impl RadioMedium {
             && self.flights.values().all(Flight::is_valid)
             && self.next_decision() >= now
             && self.ready.iter().all(|d| of_fleet(d.node) && d.at >= now)
-            && self.inbox.keys().all(|(at, n)| of_fleet(*n) && *at >= now)
+            // Acts of which nothing is to be heard before wait for the next decision, also when they are past.
+            && self.inbox.keys().all(|(_, n)| of_fleet(*n))
     }
 
     // ---- acts ----
