@@ -1,6 +1,6 @@
 //! What a machine wants of a CPU. The front ends (`emu-arm`, ...) implement it on top of `emu-engine`.
 
-use crate::{bus::Bus, events::Tag, save::LoadError};
+use crate::{bus::Bus, events::Tag, fields::Fields, save::LoadError};
 
 /// A slice of a CPU's life.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,6 +70,10 @@ pub trait Cpu: Send + Sync {
     fn fork(&self) -> Box<dyn Cpu>;
     /// Canonical state, without caches.
     fn save(&self) -> Vec<u8>;
+    /// What [`Cpu::save`] writes beyond the registers of [`Cpu::arch`], by name, each path beginning with `root`.
+    fn fields(&self, _root: &str) -> Fields {
+        vec![]
+    }
     /// Restores [`Cpu::save`]'s bytes.
     fn load(&mut self, bytes: &[u8]) -> Result<(), LoadError>;
     /// Name of the core, `cortex-m0` for instance.

@@ -7,6 +7,7 @@
 use crate::{
     diag::{ErrorLog, Mistake},
     events::{EventQueue, Tag},
+    fields::{self, Fields},
     link::Msg,
     memory::Memory,
     regs::{Access, Bank, RegInfo, RegSet},
@@ -527,6 +528,8 @@ pub trait Peripheral: Send + Sync {
     fn fork(&self) -> Box<dyn Peripheral>;
     fn version(&self) -> u16;
     fn save(&self) -> Vec<u8>;
+    /// What `save` writes, by name, each path beginning with `root`.
+    fn fields(&self, root: &str) -> Fields;
     fn load(&mut self, bytes: &[u8]) -> Result<(), LoadError>;
 }
 
@@ -621,6 +624,9 @@ impl<D: Device> Peripheral for D {
     }
     fn save(&self) -> Vec<u8> {
         save::to_bytes(self)
+    }
+    fn fields(&self, root: &str) -> Fields {
+        fields::fields(root, self)
     }
     fn load(&mut self, bytes: &[u8]) -> Result<(), LoadError> {
         let loaded: D = save::from_bytes(bytes)?;

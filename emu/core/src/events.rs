@@ -63,6 +63,11 @@ impl EventQueue {
         self.sorted.iter().find(|e| e.dev == dev && e.tag == tag).map(|e| e.at)
     }
 
+    /// All pending events, the next one first.
+    pub fn iter(&self) -> impl Iterator<Item = &Event> {
+        self.sorted.iter().rev()
+    }
+
     /// Whose events are pending.
     pub(crate) fn devices(&self) -> impl Iterator<Item = DevId> {
         self.sorted.iter().map(|e| e.dev)

@@ -9,6 +9,7 @@ pub mod cpu;
 pub mod device;
 pub mod diag;
 pub mod events;
+pub mod fields;
 pub mod link;
 pub mod machine;
 pub mod memory;

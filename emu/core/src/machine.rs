@@ -69,13 +69,13 @@ pub struct ExternalPort {
     pub kind: PortKind,
 }
 
-struct CpuSlot {
-    cpu: Box<dyn Cpu>,
+pub(crate) struct CpuSlot {
+    pub cpu: Box<dyn Cpu>,
     clock: Clock,
     /// Start of the next instruction.
-    cycle: u64,
-    asleep: bool,
-    locked: bool,
+    pub cycle: u64,
+    pub asleep: bool,
+    pub locked: bool,
 }
 
 /// One emulated machine.
@@ -86,7 +86,7 @@ pub struct Machine {
     pub bus: Bus,
     /// Ports that lead outside.
     pub ports: Vec<ExternalPort>,
-    cpus: Vec<CpuSlot>,
+    pub(crate) cpus: Vec<CpuSlot>,
     now: Time,
     resume: bool,
     /// What lies in memory at power-on. Part of the machine's build, not of its state.

@@ -178,6 +178,11 @@ pub struct Bank<R> {
 
 impl<R: RegSet> Serialize for Bank<R> {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        if s.is_human_readable() {
+            // For comparisons that people read (see `fields`): registers by name.
+            let named = self.v.iter().enumerate().map(|(slot, v)| (Self::name(slot), format!("{v:#x}")));
+            return s.collect_map(named);
+        }
         self.v.serialize(s)
     }
 }
@@ -201,6 +206,14 @@ impl<R: RegSet> Default for Bank<R> {
 }
 
 impl<R: RegSet> Bank<R> {
+    fn name(slot: usize) -> String {
+        match R::from_slot(slot as u16) {
+            Some((r, _)) if r.info().count == 1 => r.info().name.to_string(),
+            Some((r, i)) => format!("{}{i}", r.info().name),
+            None => slot.to_string(),
+        }
+    }
+
     /// A plain register's value.
     pub fn reg(&self, r: R) -> u32 {
         self.v[usize::from(r.slot(0))]

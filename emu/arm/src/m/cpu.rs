@@ -12,6 +12,7 @@ use emu_core::{
     cpu::{Arch, Cpu, CpuExit, Run},
     device::Attrs,
     events::Tag,
+    fields::Fields,
     save::{self, LoadError},
 };
 use emu_engine::{cache::CodeCache, guest::Guest, ir::Regs, run::run};
@@ -136,6 +137,10 @@ impl Cpu for CortexM {
             retired: self.core.retired,
             sys: self.core.sys.save(),
         })
+    }
+
+    fn fields(&self, root: &str) -> Fields {
+        self.core.sys.fields(root)
     }
 
     fn load(&mut self, bytes: &[u8]) -> Result<(), LoadError> {

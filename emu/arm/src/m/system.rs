@@ -10,7 +10,10 @@ use super::{
     state::{MState, RegFile, Sleep},
     systick::SysTick,
 };
-use emu_core::save::{self, LoadError};
+use emu_core::{
+    fields::{Fields, fields},
+    save::{self, LoadError},
+};
 use serde::{Deserialize, Serialize};
 
 /// Physical memory as the core's own accesses see it (stacking, vectors).
@@ -291,6 +294,18 @@ impl System {
     /// Canonical state.
     pub fn save(&self) -> Vec<u8> {
         save::to_bytes(&SavedRef(&self.st, &self.nvic, &self.scb, &self.systick, &self.mpu, &self.dwt))
+    }
+
+    /// What [`System::save`] writes, by name.
+    pub fn fields(&self, root: &str) -> Fields {
+        let part = |name: &str| format!("{root}.{name}");
+        let mut all = fields(&part("system"), &self.st);
+        all.extend(fields(&part("nvic"), &self.nvic));
+        all.extend(fields(&part("scb"), &self.scb));
+        all.extend(fields(&part("systick"), &self.systick));
+        all.extend(fields(&part("mpu"), &self.mpu));
+        all.extend(fields(&part("dwt"), &self.dwt));
+        all
     }
 
     /// Restores [`System::save`]'s bytes; nothing changes on an error.
