@@ -15,7 +15,12 @@ impl Fleet {
     /// Takes a debugger's command for a node that stands at a stop, and does it there and then: the fleet's epoch is
     /// open, and the node's own time is what counts. `false`: there is no such memory or register.
     pub fn apply_stopped(&mut self, mut command: Command) -> bool {
-        command.at = self.node(command.node).now().max(self.now);
+        let now = self.now;
+        let node = self.at(command.node);
+        if node.now() < now {
+            node.run_until(now); // a sleeper was left where it is
+        }
+        command.at = node.now().max(now);
         self.act_on_node(command)
     }
 
@@ -27,6 +32,17 @@ impl Fleet {
     /// Commands that will happen, in order of time.
     pub fn pending(&self) -> impl Iterator<Item = &Command> {
         self.pending.values()
+    }
+
+    /// Those of `commands` that this fleet, which has not run yet, does not bring itself: a fleet file's own commands
+    /// are built in.
+    pub fn besides_own(&self, commands: &[Command]) -> Vec<Command> {
+        let mut own: Vec<_> = self.pending().collect();
+        let mut is_own = |c: &Command| {
+            let found = own.iter().position(|o| (o.at, o.node, &o.act) == (c.at, c.node, &c.act));
+            found.map(|i| own.remove(i)).is_some()
+        };
+        commands.iter().filter(|c| !is_own(c)).cloned().collect()
     }
 
     /// Everything applied so far, in order.

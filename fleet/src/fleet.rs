@@ -220,6 +220,10 @@ impl Fleet {
     pub fn now(&self) -> Time {
         self.now
     }
+    /// No node stands at a stop in the middle of an epoch: the fleet's state is that of [`Fleet::now`].
+    pub fn between_epochs(&self) -> bool {
+        self.open_epoch.is_none()
+    }
     /// The seed.
     pub fn seed(&self) -> u64 {
         self.seed

@@ -8,13 +8,18 @@ mod agenda;
 mod apply;
 pub mod command;
 pub mod config;
+pub mod determinism;
 pub mod executor;
+pub mod export;
 #[allow(clippy::module_inception)]
 pub mod fleet;
 pub mod image;
 pub mod island;
 pub mod machines;
 pub mod node;
+pub mod record;
+#[cfg(test)]
+mod record_tests;
 pub mod scenario;
 mod skew;
 mod snapshot;

@@ -4,6 +4,7 @@ use crate::{image::Firmware, skew::Skew, view::NodeState};
 use emu_core::{
     Machine, Time,
     device::{DevId, Outgoing, Port},
+    fields::{Fields, fields},
     link::Msg,
     machine::Exit,
     rng::hash_words,
@@ -310,6 +311,17 @@ impl Node {
             self.machine.digest(),
         );
         emu_core::save::digest(&emu_core::save::to_bytes(&around))
+    }
+
+    /// What [`Node::digest`] covers, by name and without memory.
+    pub(crate) fn fields(&self) -> Fields {
+        let mut all = self.machine.fields();
+        all.extend(fields("position", &self.position));
+        all.extend(fields("state", &self.state));
+        all.extend(fields("clock", &self.skew));
+        all.extend(fields("acts on media", &self.acts));
+        all.extend(fields("semihosting", &self.semihost));
+        all
     }
 
     pub(crate) fn save(&self) -> Vec<u8> {

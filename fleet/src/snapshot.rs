@@ -10,6 +10,7 @@ use crate::{
 };
 use emu_core::{
     Time,
+    fields::{Fields, fields},
     save::{self, LoadError},
 };
 use netsim::Medium;
@@ -67,6 +68,23 @@ impl Fleet {
         save::digest(&save::to_bytes(&(
             VERSION, self.now, self.seed, media, lines, &self.acts, pending, journal,
         )))
+    }
+
+    /// What [`Fleet::fleet_digest`] covers, by name.
+    pub(crate) fn fields(&self) -> Fields {
+        let mut all = fields("fleet time", &self.now);
+        all.extend(fields("seed", &self.seed));
+        for n in &self.networks {
+            all.extend(fields(&format!("medium {}", n.name), &n.medium));
+        }
+        let lines: Vec<_> = self.islands.iter().flatten().filter_map(|i| i.lines_state()).collect();
+        all.extend(fields("lines", &lines));
+        all.extend(fields("acts under way", &self.acts));
+        all.extend(fields("commands to come", &self.pending));
+        let mut journal: Vec<_> = self.journal.iter().collect();
+        journal.sort_by_key(|c| (c.at, c.node));
+        all.extend(fields("journal", &journal));
+        all
     }
 
     /// A copy that goes its own way from here.

@@ -1,7 +1,7 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand};
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf};
 
 const CODES: &str = "\
 Exit codes:
@@ -11,13 +11,13 @@ Exit codes:
   3  an image, machine, file or port cannot be used
   4  time ran out: --until's text did not appear
   5  a guest's CPU locked up
-  6  the digest is not the one that --expect-digest gives";
+  6  the digest is not the one that --expect-digest gives; runs that should be the same differ";
 
 const RUN: &str = "\
 Times are virtual: 5s, 250ms, 1.5s, 20us, 2m.
 
 On a terminal the console is live and virtual time goes no faster than the host's; Ctrl-A x quits,
-Ctrl-A h helps. With --pty and --live, and with --speed max, only a guest that sleeps waits for the host.
+Ctrl-A p stops virtual time, Ctrl-A h helps. With --pty and --live, and with --speed max, only a guest that sleeps waits for the host.
 
 Standard input that is no terminal is read to its end first and typed from 0.1 s on at the guest's pace: at the line's
 rate, once it has enabled its receiver and has room; line ends become the Enter key (--raw-input: as they
@@ -25,6 +25,24 @@ are). Its end does not end the run. Without --for and --until such a run goes on
 itself or sleeps for ever.
 
 Standard output carries the console's bytes, nothing else; the summary goes to standard error.";
+
+const REPLAY: &str = "\
+A session holds what was run, the hashes of the images, every command (what was typed, pressed, written by a debugger,
+sent by a gateway's host) with its virtual time, and a digest of the whole state each second and at the end. A replay
+does the same at the same times, without terminal, debugger and network, and ends with 6 at the first digest that
+differs. Paths of images are relative to the fleet file's folder as it was named, or to the current folder.
+
+--export writes a scenario for `flotilla test`: what was typed, pressed, reset and moved as steps at the same times,
+each after what the node printed last. What has no step stands there as a comment.";
+
+const CHECK: &str = "\
+The first number of threads is the reference. The others are compared with it, then each slice, a copy that goes on
+half way, and a saved fleet that is loaded half way. Digests of the whole state are compared at checkpoints; between
+the last that is the same and the first that differs, both runs are repeated with ever finer checkpoints, until the
+first node, the time in nanoseconds, the instruction and the registers, device fields or bytes are known that differ.
+
+A recorded session is checked as a fleet to which is done, at the same times, what was done then: by people, debuggers
+and a gateway's host.";
 
 /// Runs firmware on emulated microcontrollers, alone or as a fleet, deterministically.
 #[derive(Debug, Parser)]
@@ -47,6 +65,15 @@ pub enum Task {
     /// Run scenarios: fleets, what happens to them, and what is expected of them
     #[command(after_help = CODES)]
     Test(TestArgs),
+    /// Run and record what is done to it: the same as `run --record FILE`
+    #[command(after_long_help = format!("{RUN}\n\n{CODES}"), after_help = CODES)]
+    Record(RecordArgs),
+    /// Repeat a recorded session and compare it with what was recorded
+    #[command(after_long_help = format!("{REPLAY}\n\n{CODES}"), after_help = CODES)]
+    Replay(ReplayArgs),
+    /// Run a fleet or scenario under several conditions; show where the runs first differ, if they do
+    #[command(after_long_help = format!("{CHECK}\n\n{CODES}"), after_help = CODES)]
+    CheckDeterminism(CheckArgs),
     /// List the images known by name, and whether they are here
     Images {
         /// Print the path of the image NAME
@@ -130,9 +157,13 @@ pub struct RunArgs {
     /// Wait for gdb before the first instruction
     #[arg(long, requires = "gdb")]
     pub gdb_wait: bool,
-    /// Virtual seconds per host second at most, or `max` [default: 1 on a terminal, else max]
+    /// Virtual seconds per host second at most: `realtime`, `2x`, `0.5x`, or `max` [default: realtime on a terminal,
+    /// else max]
     #[arg(long, value_name = "N", value_parser = speed)]
     pub speed: Option<f64>,
+    /// Record the session: `flotilla replay` repeats it
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
 }
 
 /// `flotilla demo`.
@@ -161,12 +192,74 @@ pub struct TestArgs {
     /// What every run has
     #[command(flatten)]
     pub common: Common,
-    /// Write the results to a JUnit file
+    /// Run each scenario with each of these seeds, both ends included
+    #[arg(long, value_name = "FIRST..LAST", value_parser = seeds, conflicts_with = "seed")]
+    pub seeds: Option<RangeInclusive<u64>>,
+    /// Scenarios that run at a time, each on one thread [default: as many as the host has CPUs; with --threads, 1]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
+    /// Write the results to a JUnit file, a case for each scenario and seed
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
-    /// Show what consoles print
+    /// Show what consoles print, and the digest with each seed
     #[arg(long, short)]
     pub verbose: bool,
+}
+
+/// `flotilla record`.
+#[derive(Debug, Args)]
+pub struct RecordArgs {
+    /// The file to write
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// What is run
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// `flotilla replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// A recorded session
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// End at this virtual time [default: where the session ended]
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    pub for_: Option<u64>,
+    /// Host threads [default: as many as help]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Longest stretch that a node runs alone; changes no result
+    #[arg(long, value_name = "TIME", value_parser = positive)]
+    pub slice: Option<u64>,
+    /// Write the session as a scenario
+    #[arg(long, value_name = "SCENARIO.toml")]
+    pub export: Option<PathBuf>,
+}
+
+/// `flotilla check-determinism`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Fleet or scenario file, or a recorded session
+    #[arg(value_name = "FLEET.toml|SCENARIO.toml|SESSION")]
+    pub file: PathBuf,
+    /// Virtual time to run a fleet [default: 10s] or a session; a scenario ends by itself
+    #[arg(long = "for", value_name = "TIME", value_parser = positive)]
+    pub for_: Option<u64>,
+    /// Decides everything random [default: the file's, or 1]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Numbers of host threads to compare; the first is the reference
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "1,2,4")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Vec<u16>,
+    /// Longest stretches that a node runs alone, to compare
+    #[arg(long, value_name = "TIME,...", value_delimiter = ',', default_value = "777us")]
+    #[arg(value_parser = positive)]
+    pub slices: Vec<u64>,
+    /// From one checkpoint to the next [default: a fiftieth of the run, at least 1ms]
+    #[arg(long, value_name = "TIME", value_parser = positive)]
+    pub every: Option<u64>,
 }
 
 /// Nanoseconds of `5s`, `1.5ms`, `20us`, `7ns` or `2m`; a bare number is seconds.
@@ -219,11 +312,29 @@ fn digest(text: &str) -> Result<u128, String> {
     parsed.ok_or_else(|| "a digest has 32 hexadecimal digits".into())
 }
 
-fn speed(text: &str) -> Result<f64, String> {
-    if text == "max" {
-        return Ok(f64::INFINITY);
+/// No more seeds at a time.
+const MOST_SEEDS: u64 = 1_000_000;
+
+fn seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
+    let form = "seeds are FIRST..LAST, such as 1..100";
+    let (first, last) = text.split_once("..").ok_or(form)?;
+    let number = |t: &str| t.parse::<u64>().map_err(|_| form.to_string());
+    let (first, last) = (number(first)?, number(last.trim_start_matches('='))?);
+    match last.checked_sub(first) {
+        None => Err(format!("the range is backwards; {last}..{first} is not")),
+        Some(n) if n >= MOST_SEEDS => Err(format!("more than {MOST_SEEDS} seeds at a time")),
+        Some(_) => Ok(first..=last),
     }
-    let number: f64 = text.parse().map_err(|_| "a speed is a number or `max`")?;
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text {
+        "max" => return Ok(f64::INFINITY),
+        "realtime" => return Ok(1.0),
+        _ => {}
+    }
+    let number = text.strip_suffix('x').unwrap_or(text);
+    let number: f64 = number.parse().map_err(|_| "a speed is `realtime`, `max` or a number like `2x`")?;
     if (1e-6..=1e6).contains(&number) {
         Ok(number)
     } else {
@@ -265,12 +376,22 @@ mod tests {
     }
 
     #[test]
+    fn seeds_are_a_range() {
+        assert_eq!((seeds("1..100"), seeds("7..=7")), (Ok(1..=100), Ok(7..=7)));
+        let wrong = ["", "1", "..", "1..", "a..b", "-1..3", "5..4", "0..1000000", "0..99999999999999999999"];
+        assert!(wrong.iter().all(|text| seeds(text).is_err()));
+        assert_eq!(seeds("5..4"), Err("the range is backwards; 4..5 is not".into()));
+    }
+
+    #[test]
     fn addresses_digests_and_speeds() {
         assert_eq!((address("0x2000_0000"), address("16")), (Ok(0x2000_0000), Ok(16)));
         assert!(address("20k").is_err() && address("0x").is_err());
         assert_eq!(digest("0000000000000000000000000000002a"), Ok(42));
         assert!(digest("2a").is_err() && digest("+000000000000000000000000000002a").is_err());
         assert_eq!((speed("max"), speed("0.5")), (Ok(f64::INFINITY), Ok(0.5)));
+        assert_eq!((speed("realtime"), speed("2.5x")), (Ok(1.0), Ok(2.5)));
+        assert!(speed("x").is_err() && speed("2xx").is_err() && speed("0x").is_err());
         assert!(speed("0").is_err() && speed("nan").is_err() && speed("-1").is_err());
     }
 }

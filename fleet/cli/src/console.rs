@@ -93,6 +93,11 @@ impl<W: Write> Lines<W> {
         Lines { out, names, open: BTreeMap::new(), until: until.map(Search::new), found: false }
     }
 
+    /// Where the lines go.
+    pub fn out(&mut self) -> &mut W {
+        &mut self.out
+    }
+
     /// Shows the lines that these bytes complete.
     pub fn show(&mut self, bytes: &[ConsoleByte]) -> io::Result<()> {
         for b in bytes {

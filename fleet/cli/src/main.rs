@@ -1,10 +1,12 @@
 //! `flotilla`: runs firmware on emulated machines, alone or as a fleet.
 
 mod args;
+mod check;
 mod console;
 mod demo;
 mod exit;
 mod lists;
+mod replay;
 mod run;
 mod show;
 mod subject;
@@ -12,7 +14,7 @@ mod summary;
 mod terminal;
 mod test;
 
-use args::{Cli, Task};
+use args::{Cli, RecordArgs, Task};
 use clap::Parser;
 use std::process::ExitCode;
 
@@ -20,6 +22,14 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Run(args) => run::run(&args),
         Task::Demo(args) => demo::demo(&args),
+        Task::Record(RecordArgs { file, run: mut args }) => match args.record.replace(file) {
+            None => run::run(&args),
+            Some(_) => {
+                Err(exit::Failure::usage("`flotilla record FILE` names the file already: no --record"))
+            }
+        },
+        Task::Replay(args) => replay::replay(&args),
+        Task::CheckDeterminism(args) => check::check(&args),
         Task::Test(args) => test::test(&args),
         Task::Images { path } => lists::images(path.as_deref()),
         Task::Machines { name } => lists::machines(name.as_deref()),

@@ -4,15 +4,15 @@ use crate::{
     args::RunArgs,
     console::{Lines, Raw},
     exit::{Code, Failure},
-    show::{Consoles, Show, capture, code, executor, finish},
+    show::{Consoles, Show, capture, code, executor, finish, not_recorded},
     subject::{Subject, View, subject},
     terminal::{HELP, Keys, RawMode, Returns},
 };
 use crossterm::tty::IsTty;
 use emu_core::Time;
-use fleet::{Act, Command, Fleet};
+use fleet::{Act, Command, Fleet, record::Header};
 use fleet_host::{
-    End, HostEvent, Io, Plan, Runner, gdb, io as host_io, pace::Pacer, pty::Pty, usage::cpu_time,
+    End, HostEvent, Io, Plan, Recording, Runner, gdb, io as host_io, pace::Pacer, pty::Pty, usage::cpu_time,
 };
 use std::io::{self, Read, Write};
 
@@ -35,7 +35,7 @@ enum Side {
 /// Runs the command.
 pub fn run(args: &RunArgs) -> Result<Code, Failure> {
     let started = cpu_time();
-    let Subject { mut fleet, view } = subject(args)?;
+    let Subject { mut fleet, view, header } = subject(args)?;
     let nodes = fleet.nodes().len();
     patches(&fleet);
     let ports = args.gdb.map(|addr| gdb::bind(addr, nodes)).transpose()?.unwrap_or_default();
@@ -52,7 +52,9 @@ pub fn run(args: &RunArgs) -> Result<Code, Failure> {
         wait_for_debugger: args.gdb_wait,
     };
     let mut show = show(args, &side, view, &fleet)?;
+    let recording = recording(args, header, &fleet)?;
     let mut runner = Runner::new(fleet, executor(&args.common, nodes), events, pacer, plan);
+    runner.recording = recording;
     capture(&args.outcome, &mut runner)?;
     let end = runner.run(&mut show);
     drop((side, io)); // the terminal is itself again, debuggers have their answers
@@ -82,6 +84,20 @@ fn patches(fleet: &Fleet) {
             continue;
         };
         eprintln!("{}: patched at {addr:#010x}: {} -> {}", node.name, hex(was), hex(bytes));
+    }
+}
+
+/// Begins the recording that the command line asks for. A disk that is full now does not keep the fleet from running.
+fn recording(args: &RunArgs, header: Header, fleet: &Fleet) -> Result<Option<Recording>, Failure> {
+    let Some(path) = &args.record else { return Ok(None) };
+    let unwritable = |e| Failure::input(format!("cannot write {}: {e}", path.display()));
+    let file = std::fs::File::create(path).map_err(unwritable)?;
+    match Recording::start(Box::new(file), header, fleet) {
+        Ok(recording) => Ok(Some(recording)),
+        Err(e) => {
+            not_recorded(&mut io::stderr(), &e)?;
+            Ok(None)
+        }
     }
 }
 

@@ -63,6 +63,11 @@ impl Watcher for Show {
                 self.failure = Some(format!("cannot write what is on the air: {why}"));
                 Ok(())
             }
+            Note::RecordingFailed(why) => not_recorded(&mut self.notes, &why),
+            Note::Paused(true) => {
+                writeln!(self.notes, "\npaused at {} s; Ctrl-A p goes on", fleet.now())
+            }
+            Note::Paused(false) => writeln!(self.notes, "on"),
             Note::Exited { node, code } if several => {
                 writeln!(self.notes, "{} ended itself with {code} at {}", name(node), fleet.now())
             }
@@ -74,11 +79,20 @@ impl Watcher for Show {
     }
 }
 
+/// Says that the session cannot be written any more.
+pub fn not_recorded(out: &mut dyn Write, why: &dyn std::fmt::Display) -> io::Result<()> {
+    writeln!(out, "warning: the session is recorded no further, the run goes on: {why}")
+}
+
 /// The executor that the command line asks for; `useful` threads at most help.
 pub fn executor(common: &Common, useful: usize) -> Box<dyn fleet::Executor> {
+    pool(common.threads, useful)
+}
+
+/// So many threads, or as many as help.
+pub fn pool(threads: Option<u16>, useful: usize) -> Box<dyn fleet::Executor> {
     let host = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = common.threads.map_or(host.min(useful), usize::from);
-    Box::new(Pool::new(threads))
+    Box::new(Pool::new(threads.map_or(host.min(useful), usize::from)))
 }
 
 /// Begins the capture that the command line asks for.
@@ -98,6 +112,11 @@ pub fn finish(
 ) -> Result<(Arc<FleetView>, Code), Failure> {
     if let Some(capture) = runner.capture.take() {
         capture.finish(runner.fleet())?;
+    }
+    if let Some(recording) = runner.recording.take()
+        && let Err(e) = recording.finish(runner.fleet())
+    {
+        not_recorded(out, &e)?;
     }
     let view = runner.fleet().view();
     let digest = runner.fleet().digest();

@@ -1,9 +1,14 @@
 //! What `flotilla run` runs: one machine with an image, or the fleet of a file.
 
 use crate::{args::RunArgs, exit::Failure};
-use fleet::Fleet;
-use fleet_host::{Folder, load};
-use std::path::Path;
+use fleet::{
+    Fleet,
+    config::Files,
+    image::Firmware,
+    record::{self, Header},
+};
+use fleet_host::{Folder, load, record::Noted};
+use std::{path::Path, sync::Arc};
 
 /// A fleet and which of its consoles matter.
 pub struct Subject {
@@ -11,6 +16,8 @@ pub struct Subject {
     pub fleet: Fleet,
     /// Which consoles are shown how.
     pub view: View,
+    /// For the first line of a recorded session.
+    pub header: Header,
 }
 
 /// How consoles are shown.
@@ -45,14 +52,32 @@ pub fn subject(args: &RunArgs) -> Result<Subject, Failure> {
 }
 
 fn single(args: &RunArgs) -> Result<Subject, Failure> {
-    let board = load::board(machine_name(args)?)?;
+    let machine = machine_name(args)?;
+    let folder = Folder::of(Path::new(""));
+    let noted = Noted::new(&folder);
+    let board = load::board_of(machine, &noted)?;
     let names: Vec<_> = board.machine.bus.fabric.consoles.iter().map(|c| c.name.clone()).collect();
     let view = choose(0, &names, board.info.console.as_deref(), args.console.as_deref())?;
-    let firmware = load::firmware(&args.image, args.at)?;
-    let name = board.info.name.clone();
     let seed = args.common.seed.unwrap_or(1);
-    let node = load::node(0, &name, board, &firmware, seed)?;
-    Ok(Subject { fleet: load::fleet(seed, args.common.slice, vec![node]), view })
+    let firmware = load::firmware(&args.image, args.at)?;
+    if args.record.is_some() {
+        let _ = noted.image(&args.image); // for its hash: it was read a moment ago
+    }
+    let fleet = one(board, &firmware, seed, args.common.slice)?;
+    let (image, machine) = (args.image.clone(), machine.to_string());
+    let header = noted.header(record::Subject::Image { image, machine, at: args.at }, seed);
+    Ok(Subject { fleet, view, header })
+}
+
+/// A fleet of one board, whose node has its name.
+pub fn one(
+    board: load::Board,
+    firmware: &Arc<Firmware>,
+    seed: u64,
+    slice: Option<u64>,
+) -> Result<Fleet, Failure> {
+    let name = board.info.name.clone();
+    Ok(load::fleet(seed, slice, vec![load::node(0, &name, board, firmware, seed)?]))
 }
 
 fn file(args: &RunArgs) -> Result<Subject, Failure> {
@@ -63,7 +88,9 @@ fn file(args: &RunArgs) -> Result<Subject, Failure> {
     }
     let path = Path::new(&args.image);
     let (text, folder) = (load::text(path)?, Folder::of(path));
-    let loaded = fleet::config::load(&args.image, &text, args.common.seed, &folder);
+    let noted = Noted::new(&folder);
+    let files: &dyn Files = if args.record.is_some() { &noted } else { &folder };
+    let loaded = fleet::config::load(&args.image, &text, args.common.seed, files);
     let (mut fleet, _) = loaded.map_err(|e| Failure::input(e.to_string()))?;
     fleet.slice = args.common.slice.unwrap_or(u64::MAX);
     let view = match args.console.as_deref() {
@@ -71,7 +98,9 @@ fn file(args: &RunArgs) -> Result<Subject, Failure> {
         Some("none") => View::Raw { node: 0, shown: vec![], typed: None },
         Some(name) => of_node(&fleet, name)?,
     };
-    Ok(Subject { fleet, view })
+    let subject = record::Subject::Fleet { file: args.image.clone(), text };
+    let header = noted.header(subject, fleet.seed());
+    Ok(Subject { fleet, view, header })
 }
 
 /// `NODE` or `NODE.CONSOLE`; a node's name may contain dots itself.

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 /// What Ctrl-A h shows.
 pub const HELP: &str = "\n\
 Ctrl-A x    quit\n\
+Ctrl-A p    stop virtual time; once more: let it go on\n\
 Ctrl-A a    send Ctrl-A to the guest\n\
 Ctrl-A h    this help\n";
 
@@ -27,6 +28,7 @@ impl Keys {
                 (false, ESCAPE) => self.escaped = true,
                 (false, b) => text.push(b),
                 (true, b'x' | b'X') => events.push(HostEvent::Quit),
+                (true, b'p' | b'P') => events.push(HostEvent::Pause),
                 (true, b'a' | b'A' | ESCAPE) => text.push(ESCAPE),
                 (true, b'h' | b'H' | b'?') => help(),
                 (true, _) => {}
@@ -106,6 +108,7 @@ mod tests {
         let mut helped = 0;
         assert_eq!(kinds(&keys.take(b"ab\x01", || helped += 1)), ["[97, 98]"]);
         assert_eq!(kinds(&keys.take(b"x", || helped += 1)), ["Quit"]);
+        assert_eq!(kinds(&keys.take(b"\x01p\x01P", || helped += 1)), ["Pause", "Pause"]);
         assert_eq!(kinds(&keys.take(b"\x01a\x01\x01\x01h\x01zc\x03", || helped += 1)), ["[1, 1, 99, 3]"]);
         assert_eq!(helped, 1);
     }

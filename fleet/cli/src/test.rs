@@ -1,4 +1,4 @@
-//! `flotilla test`: scenarios.
+//! `flotilla test`: scenarios, each with one seed or many.
 
 use crate::{
     args::TestArgs,
@@ -8,40 +8,195 @@ use crate::{
 };
 use emu_core::Time;
 use fleet::{
-    ConsoleByte,
+    ConsoleByte, Executor, Serial,
     scenario::{self, Observer, Report, Scenario},
 };
-use fleet_host::{Folder, load, usage::cpu_time};
+use fleet_host::{
+    Folder, load,
+    usage::{cpu_time, thread_cpu_time},
+};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use std::{
+    collections::BTreeMap,
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{SyncSender, sync_channel},
+    },
     time::Duration,
 };
 
-/// How one scenario went.
+/// A scenario with a seed of its own, or the file's.
+struct Job {
+    path: PathBuf,
+    seed: Option<u64>,
+}
+
+/// How one job went.
 struct Verdict {
     name: String,
+    seed: Option<u64>,
     code: Code,
     message: String,
+    /// What was printed on the way.
+    output: Vec<u8>,
     cpu: Duration,
+    /// Virtual time.
+    time: Time,
 }
+
+/// Failures with other seeds of the same scenario are told in one line each from this one on.
+const IN_FULL: usize = 3;
 
 /// Runs the command.
 pub fn test(args: &TestArgs) -> Result<Code, Failure> {
-    let mut results = vec![];
+    let mut jobs = vec![];
     for path in files(&args.paths)? {
-        let result = one(args, &path);
-        writeln!(io::stdout(), "{}", result.message)?;
-        results.push(result);
+        match &args.seeds {
+            None => jobs.push(Job { path, seed: args.common.seed }),
+            Some(seeds) => jobs.extend(seeds.clone().map(|s| Job { path: path.clone(), seed: Some(s) })),
+        }
     }
+    let results = run_all(args, &jobs)?;
     let bad = results.iter().filter(|r| r.code != Code::Ok).count();
     let (all, good) = (results.len(), results.len() - bad);
-    writeln!(io::stdout(), "{all} scenarios, {good} passed, {bad} failed")?;
+    match &args.seeds {
+        None => writeln!(io::stdout(), "{all} scenarios, {good} passed, {bad} failed")?,
+        Some(seeds) => {
+            let n = seeds.clone().count().max(1);
+            writeln!(io::stdout(), "{} scenarios with {n} seeds: {good} of {all} runs passed", all / n)?;
+        }
+    }
     if let Some(path) = &args.junit {
         junit(path, &results)?;
     }
     Ok(worst(&results))
+}
+
+/// Runs the jobs on as many threads as wanted, and tells of them in their order.
+fn run_all(args: &TestArgs, jobs: &[Job]) -> Result<Vec<Verdict>, Failure> {
+    let host = std::thread::available_parallelism().map_or(1, usize::from);
+    let usual = if args.common.threads.is_some() { 1 } else { host };
+    let threads = args.jobs.map_or(usual, usize::from).min(jobs.len()).max(1);
+    let bar = bar(jobs.len());
+    let mut told = Told { args, bar: &bar, in_full: 0, results: vec![] };
+    if threads == 1 {
+        for job in jobs {
+            let executor = |nodes| executor(&args.common, nodes);
+            told.tell(one(args, job, true, cpu_time, &executor))?;
+        }
+    } else {
+        parallel(args, jobs, threads, &mut told)?;
+    }
+    bar.finish_and_clear();
+    Ok(told.results)
+}
+
+fn parallel(args: &TestArgs, jobs: &[Job], threads: usize, told: &mut Told) -> Result<(), Failure> {
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let (send, done) = sync_channel(threads);
+        for _ in 0..threads {
+            let (send, next) = (send.clone(), &next);
+            scope.spawn(move || work(args, jobs, next, &send));
+        }
+        drop(send);
+        let mut waiting = BTreeMap::new();
+        for (i, verdict) in done {
+            waiting.insert(i, verdict);
+            while let Some(verdict) = waiting.remove(&told.results.len()) {
+                told.tell(verdict)?; // after an error the channel is gone, and the workers end
+            }
+        }
+        Ok(())
+    })
+}
+
+fn work(args: &TestArgs, jobs: &[Job], next: &AtomicUsize, done: &SyncSender<(usize, Verdict)>) {
+    let serial = |_| Box::new(Serial) as Box<dyn Executor>;
+    loop {
+        let i = next.fetch_add(1, Ordering::Relaxed);
+        let Some(job) = jobs.get(i) else { return };
+        if done.send((i, one(args, job, false, thread_cpu_time, &serial))).is_err() {
+            return;
+        }
+    }
+}
+
+/// How far we are, for a person at a terminal.
+fn bar(jobs: usize) -> ProgressBar {
+    let target = if jobs > 1 { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(Some(jobs as u64), target);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos} of {len} {msg}, {eta} left") {
+        bar.set_style(style.progress_chars("##."));
+    }
+    bar.set_message("passed");
+    bar
+}
+
+/// Tells of results in the order of the jobs.
+struct Told<'a> {
+    args: &'a TestArgs,
+    bar: &'a ProgressBar,
+    /// Failures of the present scenario that were told in full.
+    in_full: usize,
+    results: Vec<Verdict>,
+}
+
+impl Told<'_> {
+    fn tell(&mut self, verdict: Verdict) -> io::Result<()> {
+        if self.results.last().is_some_and(|r| r.name != verdict.name) {
+            self.in_full = 0;
+        }
+        let (bad, seeds) = (verdict.code != Code::Ok, self.args.seeds.is_some());
+        let show = bad || !seeds || self.args.verbose;
+        let full = !seeds || self.in_full < IN_FULL || self.args.verbose;
+        self.in_full += usize::from(bad);
+        let text =
+            if full { &verdict.message[..] } else { verdict.message.lines().next().unwrap_or_default() };
+        let mut written = Ok(());
+        self.bar.suspend(|| {
+            let mut out = io::stdout();
+            written = out.write_all(&verdict.output);
+            if show && written.is_ok() {
+                written = writeln!(out, "{text}");
+            }
+        });
+        written?;
+        self.results.push(verdict);
+        let bad = self.results.iter().filter(|r| r.code != Code::Ok).count();
+        self.bar.inc(1);
+        self.bar.set_message(if bad == 0 { "passed".into() } else { format!("done, {bad} failed") });
+        let last = self.args.seeds.as_ref().and_then(|s| s.clone().next_back());
+        match self.results.last() {
+            Some(v) if seeds && v.seed == last => self.scenario_done(),
+            _ => Ok(()),
+        }
+    }
+
+    /// What came of all seeds of the scenario that is done.
+    fn scenario_done(&self) -> io::Result<()> {
+        let Some(name) = self.results.last().map(|r| &r.name) else { return Ok(()) };
+        let all: Vec<_> = self.results.iter().rev().take_while(|r| r.name == *name).collect();
+        let failed: Vec<_> = all.iter().rev().filter(|r| r.code != Code::Ok).filter_map(|r| r.seed).collect();
+        let times = || all.iter().map(|r| r.time);
+        let (least, most) = (times().min().unwrap_or_default(), times().max().unwrap_or_default());
+        let (n, passed) = (all.len(), all.len() - failed.len());
+        let mut text = format!("{name}: {passed} of {n} seeds passed, virtual time {least} to {most} s");
+        if let Some(first) = failed.first() {
+            let list: Vec<_> = failed.iter().take(20).map(u64::to_string).collect();
+            let more = if failed.len() > 20 { ", ..." } else { "" };
+            text = format!("FAIL  {text}\n  failed with seeds {}{more}", list.join(", "));
+            text += &format!("\n  again: flotilla test {name} --seed {first}");
+        } else {
+            text = format!("ok    {text}");
+        }
+        let mut written = Ok(());
+        self.bar.suspend(|| written = writeln!(io::stdout(), "{text}"));
+        written
+    }
 }
 
 /// One code for all: what could not be run at all weighs most, then what happened in a guest, time last.
@@ -76,44 +231,55 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     Ok(all)
 }
 
-fn one(args: &TestArgs, path: &Path) -> Verdict {
-    let started = cpu_time();
-    let name = path.display().to_string();
-    let (code, message) = match load(args, path, &name) {
+fn one(
+    args: &TestArgs,
+    job: &Job,
+    live: bool,
+    clock: fn() -> Duration,
+    executor: &dyn Fn(usize) -> Box<dyn Executor>,
+) -> Verdict {
+    let started = clock();
+    let name = job.path.display().to_string();
+    let (mut output, mut time) = (vec![], Time::ZERO);
+    let (code, message) = match load(job, &name) {
         Err(message) => (Code::BadInput, format!("error in {name}\n{message}")),
         Ok(mut s) => {
             s.fleet.slice = args.common.slice.unwrap_or(u64::MAX);
             let names: Vec<_> = s.fleet.nodes().map(|n| n.name.clone()).collect();
-            let executor = executor(&args.common, names.len());
-            let lines = args.verbose.then(|| Lines::new(io::stdout(), names, None));
+            let executor = executor(names.len());
+            let lines = args.verbose.then(|| Lines::new(vec![], names, None));
             let every = args.common.digest_every;
-            let mut watch = Watch { lines, every, next: every.map_or(Time::MAX, Time) };
+            let next = every.map_or(Time::MAX, Time);
+            let mut watch = Watch { lines, every, next, live, output: vec![] };
             let report = s.run(&*executor, &mut watch);
-            if let Some(lines) = &mut watch.lines {
-                let _ = lines.finish(); // nobody may read any more
-            }
-            judge(&name, &report)
+            output = watch.finish();
+            time = report.time;
+            judge(&name, job.seed.filter(|_| args.seeds.is_some()), &report)
         }
     };
-    Verdict { name, code, message, cpu: cpu_time().saturating_sub(started) }
+    Verdict { name, seed: job.seed, code, message, output, cpu: clock().saturating_sub(started), time }
 }
 
-fn load(args: &TestArgs, path: &Path, name: &str) -> Result<Scenario, String> {
-    let text = load::text(path).map_err(|e| e.to_string())?;
-    scenario::load(name, &text, args.common.seed, &Folder::of(path)).map_err(|e| e.to_string())
+fn load(job: &Job, name: &str) -> Result<Scenario, String> {
+    let text = load::text(&job.path).map_err(|e| e.to_string())?;
+    scenario::load(name, &text, job.seed, &Folder::of(&job.path)).map_err(|e| e.to_string())
 }
 
-fn judge(name: &str, report: &Report) -> (Code, String) {
-    let (time, digest) = (report.time, report.digest);
-    let Some(failure) = &report.failure else {
-        return (Code::Ok, format!("ok    {name}, virtual time {time} s, digest: {digest:032x}"));
-    };
+fn judge(name: &str, seed: Option<u64>, report: &Report) -> (Code, String) {
+    let seed = seed.map(|s| format!(", seed {s}")).unwrap_or_default();
+    let text = format!("{name}{seed}, virtual time {} s, digest: {:032x}", report.time, report.digest);
+    let Some(failure) = &report.failure else { return (Code::Ok, format!("ok    {text}")) };
     let code = match report {
         r if r.lockup => Code::Lockup,
         r if r.timed_out => Code::TimeOut,
         _ => Code::Failed,
     };
-    (code, format!("FAIL  {name}, virtual time {time} s, digest: {digest:032x}\n{failure}"))
+    (code, format!("FAIL  {text}\n{failure}"))
+}
+
+/// Some scenario ran more than once.
+fn seeds(results: &[Verdict]) -> bool {
+    results.windows(2).any(|w| w[0].name == w[1].name)
 }
 
 fn junit(path: &Path, results: &[Verdict]) -> Result<(), Failure> {
@@ -128,7 +294,8 @@ fn junit(path: &Path, results: &[Verdict]) -> Result<(), Failure> {
             status.set_message(r.message.lines().next().unwrap_or_default());
             status.set_description(&r.message);
         }
-        let mut case = TestCase::new(r.name.clone(), status);
+        let seed = r.seed.filter(|_| seeds(results)).map(|s| format!(", seed {s}")).unwrap_or_default();
+        let mut case = TestCase::new(format!("{}{seed}", r.name), status);
         case.set_classname("flotilla").set_time(r.cpu);
         suite.add_test_case(case);
     }
@@ -139,25 +306,49 @@ fn junit(path: &Path, results: &[Verdict]) -> Result<(), Failure> {
     std::fs::write(path, text).map_err(unwritable)
 }
 
-/// Shows consoles and digests as the scenario runs.
+/// Keeps what consoles print and digests as the scenario runs, or shows it at once.
 struct Watch {
-    lines: Option<Lines<io::Stdout>>,
+    lines: Option<Lines<Vec<u8>>>,
     every: Option<u64>,
     next: Time,
+    live: bool,
+    output: Vec<u8>,
+}
+
+impl Watch {
+    fn take(&mut self) {
+        if let Some(lines) = &mut self.lines {
+            self.output.append(lines.out());
+        }
+        if self.live {
+            let _ = io::stdout().write_all(&self.output); // the result decides, whether somebody reads this or not
+            self.output.clear();
+        }
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        if let Some(lines) = &mut self.lines {
+            let _ = lines.finish(); // into memory
+        }
+        self.take();
+        self.output
+    }
 }
 
 impl Observer for Watch {
     fn console(&mut self, _: &Scenario, bytes: &[ConsoleByte]) {
         if let Some(lines) = &mut self.lines {
-            let _ = lines.show(bytes); // the result decides, whether somebody reads this or not
+            let _ = lines.show(bytes); // into memory
+            self.take();
         }
     }
     fn tick(&mut self, scenario: &mut Scenario) {
         let now = scenario.fleet.now();
         if now >= self.next {
             let digest = scenario.fleet.digest();
-            let _ = writeln!(io::stdout(), "digest at {now}: {digest:032x}"); // as for consoles
+            let _ = writeln!(self.output, "digest at {now}: {digest:032x}"); // into memory
             self.next = now + self.every.unwrap_or(u64::MAX);
+            self.take();
         }
     }
 }
@@ -169,7 +360,10 @@ mod tests {
     fn results(codes: &[Code]) -> Vec<Verdict> {
         let one = |code: &Code| Verdict {
             name: "a.toml".into(),
+            seed: Some(7),
             code: *code,
+            output: vec![],
+            time: Time::ZERO,
             message: "FAIL  <a>\nwhy".into(),
             cpu: Duration::from_millis(1500),
         };
@@ -190,7 +384,9 @@ mod tests {
         junit(&path, &results(&[Code::Ok, Code::Failed, Code::BadInput])).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
-        for wanted in ["tests=\"3\"", "failures=\"1\"", "errors=\"1\"", "&lt;a&gt;", "time=\"1.5"] {
+        for wanted in
+            ["tests=\"3\"", "failures=\"1\"", "errors=\"1\"", "&lt;a&gt;", "time=\"1.5", "a.toml, seed 7"]
+        {
             assert!(text.contains(wanted), "{wanted} in {text}");
         }
     }

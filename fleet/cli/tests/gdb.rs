@@ -218,6 +218,39 @@ fn the_real_gdb_on_a_guest_that_ships() {
 }
 
 #[test]
+fn a_recorded_session_with_gdb_repeats() {
+    let addr = free_port();
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("gdb.session").display().to_string();
+    let child = start("demo-beacon", &addr, &["--record", &file]);
+    let script = [
+        "break rtc0_handler",
+        "continue",
+        "set $r7 = 0x1234",
+        "set {int}0x20003000 = 0x55aa",
+        "continue",
+        "stepi",
+        "set $r6 = 0x77",
+        "delete",
+        "detach",
+    ];
+    gdb(&addr, &path_of("demo-beacon"), &script);
+    let (out, digest, code) = finish(child);
+    assert_eq!(code, Some(0));
+    assert_ne!(undisturbed("demo-beacon").1, digest, "gdb's writes are part of the state");
+    let text = fs::read_to_string(&file).expect("just written");
+    assert!(text.contains("WriteRegister") && text.contains("WriteMemory"), "{text}");
+    let child = Command::new(env!("CARGO_BIN_EXE_flotilla"))
+        .args(["replay", &file, "--slice", "333us"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let (lines, again, code) = finish(child.expect("the program starts"));
+    assert_eq!((again, code), (digest, Some(0)));
+    assert_eq!(lines.lines().count(), out.lines().count(), "{lines}");
+}
+
+#[test]
 fn slice_gdb_in_a_freertos_task() {
     let image = path_of("freertos-an385");
     let addr = free_port();

@@ -145,7 +145,7 @@ impl Debuggers {
                 self.with(place, node, GdbServer::hang_up);
                 self.sessions.remove(&node);
             }
-            HostEvent::Typed(_) | HostEvent::Quit => {}
+            HostEvent::Typed(_) | HostEvent::Quit | HostEvent::Pause => {}
         }
     }
 

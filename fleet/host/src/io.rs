@@ -20,6 +20,8 @@ pub enum HostEvent {
     Typed(Vec<u8>),
     /// The run is to end.
     Quit,
+    /// Virtual time is to stop, or to go on.
+    Pause,
     /// A debugger connected to a node's port; bytes for it go into the channel.
     Connected(u32, mpsc::Sender<Vec<u8>>),
     /// Bytes from a node's debugger.

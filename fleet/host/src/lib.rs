@@ -18,6 +18,9 @@ pub mod load;
 pub mod pace;
 pub mod pool;
 pub mod pty;
+pub mod record;
+#[cfg(test)]
+mod record_tests;
 pub mod runner;
 pub mod usage;
 
@@ -26,4 +29,5 @@ pub use io::{HostEvent, Io};
 pub use lab::{Lab, LabError};
 pub use load::{Folder, InputError};
 pub use pool::Pool;
+pub use record::Recording;
 pub use runner::{End, Note, Plan, Runner, Watcher};

@@ -62,6 +62,14 @@ pub enum InputError {
         /// Why.
         source: std::io::Error,
     },
+    /// A file is no recorded session.
+    #[error("{path}: {source}")]
+    Session {
+        /// Which.
+        path: String,
+        /// Why.
+        source: fleet::record::SessionError,
+    },
     /// A network address cannot be used.
     #[error("cannot listen for gdb on {addr}: {source}")]
     Listen {
@@ -79,10 +87,9 @@ fn read_error(path: &str) -> impl FnOnce(std::io::Error) -> InputError {
 
 /// A machine: the name or alias of one that ships, or the path of a board file.
 pub fn board(name: &str) -> Result<Board, InputError> {
-    let path = Path::new(name);
-    if path.extension().is_some_and(|e| e == "toml") || name.contains('/') {
-        let text = text(path)?;
-        let stem = path.file_stem().map_or(name.into(), |s| s.to_string_lossy());
+    if is_file(name) {
+        let text = text(Path::new(name))?;
+        let stem = Path::new(name).file_stem().map_or(name.into(), |s| s.to_string_lossy());
         return Ok(machines::build_text(&stem, name, &text)?);
     }
     board::find(name).map_err(InputError::UnknownMachine)?;
@@ -92,6 +99,21 @@ pub fn board(name: &str) -> Result<Board, InputError> {
 /// An image: a path, or a name in the catalogue. `at` is the load address of a raw binary.
 pub fn firmware(name: &str, at: Option<u64>) -> Result<Arc<Firmware>, InputError> {
     Ok(Firmware::parse(name, &image(Path::new(""), name)?, at)?)
+}
+
+/// A machine of what `files` has: see [`board`].
+pub fn board_of(name: &str, files: &dyn Files) -> Result<Board, InputError> {
+    if !is_file(name) {
+        return board(name);
+    }
+    let text = files.board(name).map_err(InputError::UnknownMachine)?;
+    let stem = Path::new(name).file_stem().map_or(name.into(), |s| s.to_string_lossy());
+    Ok(machines::build_text(&stem, name, &text)?)
+}
+
+/// A machine's name is the path of a board file.
+fn is_file(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|e| e == "toml") || name.contains('/')
 }
 
 /// The bytes of an image: a path, relative to `folder`, or a name in the catalogue.

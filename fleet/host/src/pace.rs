@@ -37,6 +37,11 @@ impl Pacer {
         Pacer { start: host_now(), base: Time::ZERO, speed, always: true }
     }
 
+    /// The fleet at `now` stood still for a while that is not made up for.
+    pub fn rebase(&mut self, now: Time) {
+        (self.start, self.base) = (host_now(), now);
+    }
+
     /// Busy guests are held back too.
     pub fn holds_busy(&self) -> bool {
         self.always

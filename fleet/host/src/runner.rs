@@ -9,6 +9,7 @@ use crate::{
     gdb::{Debuggers, Place},
     io::HostEvent,
     pace::Pacer,
+    record::Recording,
 };
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 use emu_core::{Time, machine::Exit};
@@ -60,6 +61,10 @@ pub enum Note {
     Digest(Time, u128),
     /// The capture of the media could not be written: the run ends.
     CaptureFailed(String),
+    /// Virtual time stands still now, or goes on.
+    Paused(bool),
+    /// The session could not be written any more: the run goes on without.
+    RecordingFailed(String),
     /// A guest ended itself.
     Exited {
         /// Which node.
@@ -97,10 +102,14 @@ pub struct Runner {
     plan: Plan,
     next_digest: Time,
     quit: bool,
+    /// Somebody stopped virtual time.
+    paused: bool,
     /// Steps in a row in which nothing was due.
     still: u32,
     /// What is on the air is written there.
     pub capture: Option<Capture>,
+    /// The session is written there.
+    pub recording: Option<Recording>,
 }
 
 impl Runner {
@@ -124,8 +133,10 @@ impl Runner {
             plan,
             next_digest,
             quit: false,
+            paused: false,
             still: 0,
             capture: None,
+            recording: None,
         }
     }
 
@@ -164,6 +175,10 @@ impl Runner {
                 self.wait(None);
                 continue;
             }
+            if self.paused {
+                self.pause(watcher);
+                continue;
+            }
             let now = self.fleet().now();
             if self.plan.end.is_some_and(|end| end <= now) {
                 return End::TimeUp;
@@ -173,6 +188,19 @@ impl Runner {
                 return end;
             }
         }
+    }
+
+    /// Virtual time stands still until somebody wants it to go on.
+    fn pause(&mut self, watcher: &mut dyn Watcher) {
+        watcher.note(self.fleet(), Note::Paused(true));
+        while self.paused && !self.quit && !self.debuggers.killed {
+            self.wait(None);
+        }
+        let now = self.fleet().now();
+        if let Some(pacer) = &mut self.pacer {
+            pacer.rebase(now);
+        }
+        watcher.note(self.fleet(), Note::Paused(false));
     }
 
     /// Waits for an event, at most `time`.
@@ -203,6 +231,7 @@ impl Runner {
                 fleet.apply(command);
             }
             HostEvent::Quit => self.quit = true,
+            HostEvent::Pause => self.paused = !self.paused,
             other => self.debuggers.event(&mut self.fleet, other),
         }
     }
@@ -254,6 +283,7 @@ impl Runner {
             watcher.note(fleet, Note::CaptureFailed(e.to_string()));
             self.quit = true;
         }
+        self.record(exit == FleetExit::Reached, watcher);
         self.take_exit(exit, watcher);
         if seen.is_break() {
             return Some(End::Seen);
@@ -274,6 +304,16 @@ impl Runner {
         // One more step lets what is still on the air arrive.
         let over = self.still > 1 && self.plan.end.is_none() && !self.plan.live && !self.debuggers.any();
         over.then_some(End::Asleep)
+    }
+
+    fn record(&mut self, reached: bool, watcher: &mut dyn Watcher) {
+        let fleet = self.fleet.as_mut().expect(HOME);
+        if let Some(recording) = &mut self.recording
+            && let Err(e) = recording.take(fleet, reached)
+        {
+            self.recording = None;
+            watcher.note(fleet, Note::RecordingFailed(e.to_string()));
+        }
     }
 
     /// Brings the fleet to a time that does not depend on how epochs were cut.

@@ -1,0 +1,123 @@
+//! `flotilla replay`: recorded sessions.
+
+use crate::{
+    args::ReplayArgs,
+    console::Lines,
+    exit::{Code, Failure},
+    show::pool,
+    subject::one,
+    summary,
+};
+use emu_core::Time;
+use fleet::{
+    Command, ConsoleByte, Fleet,
+    config::Files,
+    export::Export,
+    image::Firmware,
+    record::{self, Happening, Mismatch, Session, Spectator, Subject},
+};
+use fleet_host::{
+    Folder, load,
+    record::{Recorded, read},
+    usage::cpu_time,
+};
+use std::{io, path::Path};
+
+/// Runs the command.
+pub fn replay(args: &ReplayArgs) -> Result<Code, Failure> {
+    let started = cpu_time();
+    let (session, warnings) = read(&args.file)?;
+    let file = args.file.display();
+    for w in warnings {
+        eprintln!("warning: {file}: {w}");
+    }
+    let mut fleet = rebuild(&session, args.slice)?;
+    let names: Vec<_> = fleet.nodes().map(|n| n.name.clone()).collect();
+    if names != session.header.nodes {
+        return Err(Failure::input(format!("{file}: the session's nodes are not those of its fleet")));
+    }
+    let executor = pool(args.threads, names.len());
+    let lines = Lines::new(io::stdout(), names, None);
+    let mut watch = Watch { lines, export: args.export.as_ref().map(|_| Export::of(&session)) };
+    let replayed = record::replay(&session, &mut fleet, &*executor, args.for_.map(Time), &mut watch);
+    watch.lines.finish()?;
+    let cpu = cpu_time().saturating_sub(started);
+    let (view, digest) = (fleet.view(), fleet.digest());
+    let commands = session.happenings.iter().filter(|h| matches!(h, Happening::Command(_))).count();
+    eprintln!("replayed: {commands} commands, {} checkpoints are the same", replayed.checked);
+    summary::write(&mut io::stderr(), &view, cpu, digest)?;
+    if let Some(mismatch) = replayed.mismatch {
+        eprintln!("error: this is not what was recorded: {}", explain(&mismatch, &session));
+        return Ok(Code::Digest);
+    }
+    if let (Some(path), Some(export)) = (&args.export, watch.export) {
+        write(path, export, &session, fleet.now())?;
+    }
+    Ok(Code::Ok)
+}
+
+fn write(path: &Path, export: Export, session: &Session, end: Time) -> Result<(), Failure> {
+    let left_out = export.left_out();
+    let text = export.finish(session, end).map_err(Failure::input)?;
+    let unwritable = |e| Failure::input(format!("cannot write {}: {e}", path.display()));
+    std::fs::write(path, text).map_err(unwritable)?;
+    if left_out > 0 {
+        eprintln!("warning: {left_out} commands have no step in a scenario: they stand there as comments");
+    }
+    Ok(())
+}
+
+/// The fleet of the header, with the recorded images.
+pub fn rebuild(session: &Session, slice: Option<u64>) -> Result<Fleet, Failure> {
+    let header = &session.header;
+    match &header.subject {
+        Subject::Fleet { file, text } => {
+            let folder = Folder::of(Path::new(file));
+            let files = Recorded { header, files: &folder };
+            let loaded = fleet::config::load(file, text, Some(header.seed), &files);
+            let (mut fleet, _) = loaded.map_err(|e| Failure::input(e.to_string()))?;
+            fleet.slice = slice.unwrap_or(u64::MAX);
+            Ok(fleet)
+        }
+        Subject::Image { image, machine, at } => {
+            let folder = Folder::of(Path::new(""));
+            let files = Recorded { header, files: &folder };
+            let board = load::board_of(machine, &files)?;
+            let bytes = files.image(image).map_err(Failure::input)?;
+            let firmware = Firmware::parse(image, &bytes, *at).map_err(|e| Failure::input(e.to_string()))?;
+            one(board, &firmware, header.seed, slice)
+        }
+    }
+}
+
+fn explain(mismatch: &Mismatch, session: &Session) -> String {
+    match mismatch {
+        Mismatch::Digest { same, at, wanted, got } => format!(
+            "the digest at {at} s is {got:032x}, recorded was {wanted:032x}; up to {same} s all was the same"
+        ),
+        Mismatch::Retired { at, node, wanted, got } => {
+            let name = session.header.nodes.get(*node as usize).map_or("?", |n| n);
+            format!("at {at} s {name} has retired {got} instructions, recorded were {wanted}")
+        }
+    }
+}
+
+/// Shows consoles line by line, and may write a scenario.
+struct Watch {
+    lines: Lines<io::Stdout>,
+    export: Option<Export>,
+}
+
+impl Spectator for Watch {
+    fn console(&mut self, bytes: &[ConsoleByte]) {
+        let _ = self.lines.show(bytes); // the digests decide, whether somebody reads this or not
+        if let Some(export) = &mut self.export {
+            export.console(bytes);
+        }
+    }
+    fn command(&mut self, command: &Command) {
+        if let Some(export) = &mut self.export {
+            export.command(command);
+        }
+    }
+}
