@@ -136,6 +136,17 @@ fn bar(jobs: usize) -> ProgressBar {
     bar
 }
 
+/// What failed with one more seed.
+fn in_short(verdict: &Verdict) -> String {
+    let mut lines = verdict.message.lines();
+    let (first, why) = (lines.next().unwrap_or_default(), lines.next());
+    let why = why.map(|w| w.strip_prefix(&verdict.name[..]).unwrap_or(w).trim_start_matches(':'));
+    match (verdict.seed, why) {
+        (Some(seed), Some(why)) => format!("FAIL  with seed {seed}, line {why}"),
+        _ => first.to_string(),
+    }
+}
+
 /// Tells of results in the order of the jobs.
 struct Told<'a> {
     args: &'a TestArgs,
@@ -154,8 +165,7 @@ impl Told<'_> {
         let show = bad || !seeds || self.args.verbose;
         let full = !seeds || self.in_full < IN_FULL || self.args.verbose;
         self.in_full += usize::from(bad);
-        let text =
-            if full { &verdict.message[..] } else { verdict.message.lines().next().unwrap_or_default() };
+        let text = if full { verdict.message.clone() } else { in_short(&verdict) };
         let mut written = Ok(());
         self.bar.suspend(|| {
             let mut out = io::stdout();
