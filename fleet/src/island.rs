@@ -113,6 +113,10 @@ impl Island {
     pub fn run_until(&mut self, end: Time) {
         let Some(mut lines) = self.lines.take() else { return self.first.run_until(end) };
         self.run_lines(&mut lines, end);
+        if lines.open.is_none() {
+            // Sleepers too: what is done to one of them now happens now.
+            self.nodes_mut().for_each(|n| n.run_until(end));
+        }
         self.lines = Some(lines);
     }
 
