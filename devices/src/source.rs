@@ -37,17 +37,30 @@ pub struct Diagnostics(pub Vec<Diagnostic>);
 
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, d) in self.0.iter().enumerate() {
+        for (i, d) in self.0.iter().take(SHOWN).enumerate() {
             write!(f, "{}{d}", if i > 0 { "\n" } else { "" })?;
         }
-        Ok(())
+        match self.0.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, "\n... and {more} more"),
+        }
     }
 }
 impl std::error::Error for Diagnostics {}
 
+/// So many mistakes are shown; of the others, how many there are.
+const SHOWN: usize = 100;
+/// Names longer than this, or beyond so many, are not compared: mistakes cost little even where there are thousands.
+const NAME: usize = 80;
+const NAMES: usize = 4096;
+
 /// `did you mean ...`, if one of the names is near.
 pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let scored = names.into_iter().map(|n| (strsim::damerau_levenshtein(name, n), n));
+    if name.len() > NAME {
+        return None;
+    }
+    let short = names.into_iter().take(NAMES).filter(|n| n.len() <= NAME);
+    let scored = short.map(|n| (strsim::damerau_levenshtein(name, n), n));
     let (distance, best) = scored.min()?;
     let prefix = best.starts_with(name) || name.starts_with(best);
     (distance <= 1 + name.len() / 3 || prefix).then(|| format!("did you mean `{best}`?"))
@@ -57,23 +70,31 @@ pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Opti
 pub struct Source {
     name: String,
     doc: Document<String>,
+    /// Where lines begin.
+    lines: Vec<usize>,
     found: RefCell<Vec<Diagnostic>>,
 }
 
-fn place(text: &str, offset: usize) -> (usize, usize) {
+fn line_starts(text: &str) -> Vec<usize> {
+    std::iter::once(0).chain(text.match_indices('\n').map(|(i, _)| i + 1)).collect()
+}
+
+fn place(text: &str, lines: &[usize], offset: usize) -> (usize, usize) {
     let offset = (0..=offset.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
-    let before = &text[..offset];
-    let start = before.rfind('\n').map_or(0, |i| i + 1);
-    (before.matches('\n').count() + 1, before[start..].chars().count() + 1)
+    let line = lines.partition_point(|start| *start <= offset).max(1);
+    let start = lines.get(line - 1).copied().unwrap_or(0);
+    (line, text[start..offset].chars().count() + 1)
 }
 
 impl Source {
     /// Parses `text`; `name` stands in diagnostics.
     pub fn parse(name: &str, text: &str) -> Result<Source, Diagnostics> {
         match Document::parse(text.to_string()) {
-            Ok(doc) => Ok(Source { name: name.into(), doc, found: RefCell::default() }),
+            Ok(doc) => {
+                Ok(Source { name: name.into(), doc, lines: line_starts(text), found: RefCell::default() })
+            }
             Err(e) => {
-                let (line, column) = place(text, e.span().map_or(0, |s| s.start));
+                let (line, column) = place(text, &line_starts(text), e.span().map_or(0, |s| s.start));
                 let message = e.message().trim().to_string();
                 Err(Diagnostics(vec![Diagnostic { file: name.into(), line, column, message, help: None }]))
             }
@@ -87,9 +108,14 @@ impl Source {
 
     /// Notes a mistake at a byte range.
     pub fn report(&self, span: Option<Range<usize>>, message: impl Into<String>, help: Option<String>) {
-        let (line, column) = place(self.doc.raw(), span.map_or(0, |s| s.start));
+        let (line, column) = place(self.doc.raw(), &self.lines, span.map_or(0, |s| s.start));
         let d = Diagnostic { file: self.name.clone(), line, column, message: message.into(), help };
         self.found.borrow_mut().push(d);
+    }
+
+    /// There are more mistakes already than will be shown.
+    fn crowded(&self) -> bool {
+        self.found.borrow().len() > SHOWN
     }
 
     /// The file's name.
@@ -130,7 +156,7 @@ impl<'s> Tab<'s> {
 
     /// The line the table starts at, from 1.
     pub fn line(&self) -> usize {
-        place(self.source.doc.raw(), self.span.start).0
+        self.source.lines.partition_point(|start| *start <= self.span.start).max(1)
     }
 
     /// Where the key (or, without it, the table) stands.
@@ -190,6 +216,26 @@ impl<'s> Tab<'s> {
             None => i.as_str().map(|s| vec![s]),
         })
     }
+    /// A list of lists of strings; a string is a list of one.
+    pub fn string_lists(&self, key: &'static str) -> Option<Vec<Vec<&'s str>>> {
+        let list = |v: &'s Value| match v.as_array() {
+            Some(a) => a.iter().map(Value::as_str).collect(),
+            None => v.as_str().map(|s| vec![s]),
+        };
+        self.typed(key, "a list of lists of strings", |i| {
+            i.as_array().and_then(|a| a.iter().map(list).collect())
+        })
+    }
+    /// One of several words, by its place among them.
+    pub fn choice(&self, key: &'static str, words: &[&str]) -> Option<usize> {
+        let word = self.str(key)?;
+        let found = words.iter().position(|w| *w == word);
+        if found.is_none() {
+            let message = format!("`{key}` is one of: {}", words.join(", "));
+            self.report(key, message, nearest(word, words.iter().copied()));
+        }
+        found
+    }
     /// A number or a list of numbers.
     pub fn uints(&self, key: &'static str) -> Option<Vec<u64>> {
         let one = |v: i64| u64::try_from(v).ok();
@@ -222,6 +268,14 @@ impl<'s> Tab<'s> {
     /// Whether the value of the key is a string.
     pub fn is_text(&self, key: &str) -> bool {
         self.table.get(key).is_some_and(Item::is_str)
+    }
+    /// Whether the value of the key is a whole number.
+    pub fn is_int(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(Item::is_integer)
+    }
+    /// Lets [`Tab::done`] know a key that may be there.
+    pub fn ask(&self, key: &'static str) {
+        self.asked.borrow_mut().push(key);
     }
     /// Whether the key is there.
     pub fn has(&self, key: &str) -> bool {
@@ -286,7 +340,7 @@ impl<'s> Tab<'s> {
         for (key, item) in self.table.iter() {
             if !asked.contains(&key) {
                 let span = self.table.key(key).and_then(|k| k.span()).or_else(|| item.span());
-                let help = nearest(key, asked.iter().copied());
+                let help = if self.source.crowded() { None } else { nearest(key, asked.iter().copied()) };
                 self.source.report(span, format!("unknown key `{key}`"), help);
             }
         }

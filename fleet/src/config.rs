@@ -24,6 +24,10 @@ pub trait Files {
     fn image(&self, name: &str) -> Result<Vec<u8>, String>;
     /// The text of a board file, for a `machine` that ends in `.toml`.
     fn board(&self, path: &str) -> Result<String, String>;
+    /// Any other text that a file names, such as a recording.
+    fn text(&self, path: &str) -> Result<String, String> {
+        self.board(path)
+    }
 }
 
 /// One node as a fleet file wants it.
@@ -278,34 +282,40 @@ const BAND: RangeInclusive<u16> = 2300..=2600;
 /// Jammers: `name`, `position`, `mhz`, `dbm`, `every`, `for`.
 fn read_jammers(plan: &mut Plan, root: &Tab) {
     for tab in root.list("jammer") {
-        let name = tab.need_str("name").unwrap_or_default().to_string();
-        tab.need("mhz");
-        let mhz = match tab.uints("mhz").as_deref() {
-            Some([low, high]) if low <= high => (*low, *high),
-            Some([only]) => (*only, *only),
-            None => (0, 0),
-            _ => {
-                tab.report("mhz", "`mhz` is one frequency, or the lowest and the highest", None);
-                (0, 0)
-            }
-        };
-        let in_band = |f| u16::try_from(f).ok().filter(|f| BAND.contains(f));
-        let (low, high) = (in_band(mhz.0), in_band(mhz.1));
-        if mhz != (0, 0) && (low.is_none() || high.is_none()) {
-            let message = format!("`mhz` lies between {} and {}", BAND.start(), BAND.end());
-            tab.report("mhz", message, Some("channel 7 of a micro:bit is 2407 MHz".into()));
-        }
-        let jammer = Jammer {
-            position: point(&tab, "position").unwrap_or_default(),
-            mhz: (low.unwrap_or(0), high.unwrap_or(0)),
-            dbm: number(&tab, "dbm", 0.0, -100.0..=100.0),
-            pattern: read_pattern(&tab),
-        };
-        tab.done();
+        let (name, jammer) = read_jammer(&tab);
         if plan.radio.jammers.insert(name.clone(), jammer).is_some() {
             tab.report("name", format!("two jammers are called `{name}`"), None);
         }
     }
+}
+
+/// A jammer and its name.
+pub(crate) fn read_jammer(tab: &Tab) -> (String, Jammer) {
+    let name = tab.need_str("name").unwrap_or_default().to_string();
+    tab.need("mhz");
+    let mhz = match tab.uints("mhz").as_deref() {
+        Some([low, high]) if low <= high => (*low, *high),
+        Some([only]) => (*only, *only),
+        None => (0, 0),
+        _ => {
+            tab.report("mhz", "`mhz` is one frequency, or the lowest and the highest", None);
+            (0, 0)
+        }
+    };
+    let in_band = |f| u16::try_from(f).ok().filter(|f| BAND.contains(f));
+    let (low, high) = (in_band(mhz.0), in_band(mhz.1));
+    if mhz != (0, 0) && (low.is_none() || high.is_none()) {
+        let message = format!("`mhz` lies between {} and {}", BAND.start(), BAND.end());
+        tab.report("mhz", message, Some("channel 7 of a micro:bit is 2407 MHz".into()));
+    }
+    let jammer = Jammer {
+        position: point(tab, "position").unwrap_or_default(),
+        mhz: (low.unwrap_or(0), high.unwrap_or(0)),
+        dbm: number(tab, "dbm", 0.0, -100.0..=100.0),
+        pattern: read_pattern(tab),
+    };
+    tab.done();
+    (name, jammer)
 }
 
 /// `for` so long in `every` so much time; neither: without a pause.

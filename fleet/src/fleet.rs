@@ -14,7 +14,7 @@ use crate::{
     executor::Executor,
     island::Island,
     node::{ConsoleByte, Left, Node, NodeAct, Seat, Stop},
-    view::{FleetView, node_view},
+    view::FleetView,
 };
 use emu_core::{
     Time,
@@ -477,7 +477,7 @@ impl Fleet {
     /// The fleet as people see it now.
     pub fn view(&mut self) -> Arc<FleetView> {
         let now = self.now;
-        let nodes = (0..self.homes.len() as u32).map(|i| node_view(self.bring(i), now)).collect();
+        let nodes = (0..self.homes.len() as u32).map(|i| self.node_view(i)).collect();
         Arc::new(FleetView { now, nodes, frames: self.frames, commands: self.journal.len() as u64 })
     }
 

@@ -155,6 +155,11 @@ impl Node {
         self.seats.iter().find(|s| (s.line, s.medium, s.station) == (line, medium, station))
     }
 
+    /// Its numbers on a medium of the fleet.
+    pub(crate) fn stations(&self, medium: u32) -> impl Iterator<Item = u32> {
+        self.seats.iter().filter(move |s| !s.line && s.medium == medium).map(|s| s.station)
+    }
+
     /// Runs to `end` of the fleet's time; time alone passes if the guest has ended or locked up. A stop is left in
     /// `stop`.
     pub fn run_until(&mut self, end: Time) {

@@ -1,7 +1,8 @@
 //! What people and tools see of a fleet: immutable, published at barriers.
 
-use crate::node::Node;
+use crate::{Fleet, fleet::RADIO, node::Node};
 use emu_core::{Time, device::View};
+use netsim::Medium;
 use serde::{Deserialize, Serialize};
 
 /// Whether a node runs.
@@ -88,7 +89,7 @@ pub struct FleetView {
 }
 
 /// A node that was brought to `now`.
-pub(crate) fn node_view(n: &Node, now: Time) -> NodeView {
+fn node_view(n: &Node, now: Time) -> NodeView {
     let m = &n.machine;
     let f = &m.bus.fabric;
     let device = |d| m.bus.device_name(d).to_string();
@@ -113,5 +114,37 @@ pub(crate) fn node_view(n: &Node, now: Time) -> NodeView {
         mistakes: f.errors.total,
         mistake_list: f.errors.iter().map(mistake).collect(),
         displays: names.filter_map(display).collect(),
+    }
+}
+
+impl Fleet {
+    /// One node as it is now. One that moves is where the air knows it.
+    pub(crate) fn node_view(&mut self, id: u32) -> NodeView {
+        let now = self.now;
+        let view = node_view(self.bring(id), now);
+        let position = match &self.networks[RADIO as usize].medium {
+            Medium::Radio(m) => m.position(id, now),
+            _ => None,
+        };
+        NodeView { position: position.unwrap_or(view.position), ..view }
+    }
+
+    /// Nothing happens before: no node, medium or command has anything to do. Inputs may change that.
+    pub fn quiet_until(&self) -> Time {
+        if !self.acts.is_empty() || self.open_epoch.is_some() {
+            return self.now;
+        }
+        let command = self.pending.first_key_value().map_or(Time::MAX, |(k, _)| k.0);
+        let decision = self.networks.iter().map(|n| n.medium.next_decision()).min().unwrap_or(Time::MAX);
+        self.activity.first().min(command).min(decision).max(self.now)
+    }
+
+    /// The line that ends at a node's port, and which end that is.
+    pub fn line_at(&self, node: u32, port: &str) -> Option<(&Medium, u32)> {
+        let node = self.node(node);
+        let port = node.machine.ports.iter().find(|p| p.name == port)?;
+        let seat = node.seats.iter().find(|s| s.line && (s.dev, s.port) == (port.dev, port.port))?;
+        let (island, _) = self.homes[node.id() as usize];
+        Some((self.islands[island as usize].as_ref()?.line(seat.medium)?, seat.station))
     }
 }

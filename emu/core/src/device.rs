@@ -319,6 +319,12 @@ impl Fabric {
         self.wiring.sources(Sink::Device(dev, pin)).any(|(dev, pin)| self.levels.get(dev, pin))
     }
 
+    /// The level of a pin: what its device drives or, of an input, what it sees.
+    pub fn pin_level(&self, dev: DevId, pin: Pin) -> bool {
+        let forced = self.forced.get(&(dev, pin)).copied();
+        forced.unwrap_or_else(|| self.levels.get(dev, pin) || self.driven(dev, pin))
+    }
+
     pub(crate) fn levels(&self) -> Vec<Vec<bool>> {
         self.levels.save()
     }

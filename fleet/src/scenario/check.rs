@@ -1,39 +1,81 @@
-//! Checks a step against the fleet it is for: inputs, displays and symbols that are not there are found before the run.
+//! Checks a step against the fleet it is for: inputs, pins, displays, counters and symbols that are not there are
+//! found before the run.
 
-use super::{Action, Place, Step};
+use super::{Action, Condition, Counter, Deed, Flips, Place, Step, deeds, look, roster::Roster};
 use crate::{Fleet, Node};
-use devices::source::{Tab, nearest};
+use devices::{
+    registry,
+    source::{Tab, nearest},
+};
 use emu_core::{
     Time,
-    device::{DevId, Peripheral, View},
+    device::{DevId, Peripheral, Pin, View},
 };
 
+/// What is wrong, and what may be meant.
+type Wrong = (String, Option<String>);
+
 /// Reports what `step` names and its nodes do not have; `tab` is where the step stands.
-pub(super) fn step(step: &Step, tab: &Tab, fleet: &Fleet) {
+pub(super) fn step(step: &Step, tab: &Tab, fleet: &Fleet, roster: &Roster) {
     // Nodes of a kind have the same mistake: once is enough.
-    let nodes = fleet.nodes().filter(|n| step.nodes.contains(&n.id));
+    let kinds = roster.kinds(&step.nodes);
+    let nodes: Vec<_> = kinds.iter().map(|&n| fleet.node(n)).collect();
     let wrong = match &step.action {
-        Action::Input(device, name, _) => first(nodes, |n| input(n, device, name)).map(|w| ("input", w)),
-        Action::Display(device, rows, _) => {
-            first(nodes, |n| display(n, device, rows)).map(|w| ("display", w))
+        Action::Do(deed, _) => done(deed, step, fleet, &nodes),
+        Action::Until(condition, _) | Action::Hold(condition, _) => {
+            held(condition, step, fleet, &nodes).map(|w| (w, condition_key(condition)))
         }
-        Action::Memory(Place::Symbol(name, _), ..) => {
-            first(nodes, |n| symbol(n, name)).map(|w| ("memory", w))
+        Action::Play(trace) => {
+            let missing = |n: &Node| trace.columns.iter().find_map(|(d, name)| input(n, d, name));
+            nodes.iter().find_map(|n| missing(n)).map(|w| (w, "trace"))
         }
         _ => None,
     };
-    if let Some((key, (what, help))) = wrong {
+    if let Some(((what, help), key)) = wrong {
+        let key = if tab.has(key) { key } else { "check" };
         tab.report(key, what, help);
     }
 }
 
-type Wrong = (String, Option<String>);
+fn done(deed: &Deed, step: &Step, fleet: &Fleet, nodes: &[&Node]) -> Option<(Wrong, &'static str)> {
+    match deed {
+        Deed::Input(device, name, _) => {
+            nodes.iter().find_map(|n| input(n, device, name)).map(|w| (w, "input"))
+        }
+        Deed::Stick(device, name, _) => {
+            nodes.iter().find_map(|n| pin(n, device, name).err()).map(|w| (w, "stick"))
+        }
+        Deed::Flip(place, flips) => nodes.iter().find_map(|n| flip(n, place, flips)).map(|w| (w, "flip")),
+        Deed::Link(switch, _) => {
+            let medium = fleet.media().position(|m| m.0 == switch)? as u32;
+            let away =
+                step.nodes.iter().map(|n| fleet.node(*n)).find(|n| n.stations(medium).next().is_none())?;
+            Some(((format!("{} has no link to `{switch}`", away.name), None), "link"))
+        }
+        _ => None,
+    }
+}
 
-fn first<'f>(
-    mut nodes: impl Iterator<Item = &'f Node>,
-    wrong: impl FnMut(&'f Node) -> Option<Wrong>,
-) -> Option<Wrong> {
-    nodes.find_map(wrong)
+fn condition_key(condition: &Condition) -> &'static str {
+    match condition {
+        Condition::Memory(..) => "memory",
+        Condition::Counter(..) => "counter",
+        Condition::Display(..) => "display",
+        Condition::Lamp(..) => "lamp",
+        Condition::Pin(..) => "pin",
+        _ => "expect",
+    }
+}
+
+fn held(condition: &Condition, step: &Step, fleet: &Fleet, nodes: &[&Node]) -> Option<Wrong> {
+    match condition {
+        Condition::Memory(place, ..) => nodes.iter().find_map(|n| symbol(n, place)),
+        Condition::Display(device, rows) => nodes.iter().find_map(|n| display(n, device, rows)),
+        Condition::Lamp(device, i, _) => nodes.iter().find_map(|n| lamp(n, device, *i)),
+        Condition::Pin(device, name, _) => nodes.iter().find_map(|n| pin(n, device, name).err()),
+        Condition::Counter(c, _) => counter(c, step, fleet),
+        Condition::Printed(_) | Condition::State(_) | Condition::Mistakes(_) => None,
+    }
 }
 
 fn devices(n: &Node) -> impl Iterator<Item = (&str, &dyn Peripheral)> {
@@ -52,23 +94,61 @@ fn input(n: &Node, device: &str, name: &str) -> Option<Wrong> {
     Some((format!("{} has no input `{wanted}`", n.name), nearest(&wanted, known.iter().map(|k| &k[..]))))
 }
 
-fn display(n: &Node, device: &str, rows: &[String]) -> Option<Wrong> {
-    let lamps = |p: &dyn Peripheral| match p.view(Time::ZERO) {
+/// A pin of a device by the name that board files use.
+pub(super) fn pin(n: &Node, device: &str, name: &str) -> Result<(DevId, Pin), Wrong> {
+    let bus = &n.machine.bus;
+    let Some(dev) = bus.device_by_name(device) else {
+        let help = nearest(device, devices(n).map(|d| d.0));
+        return Err((format!("{} has no device `{device}`", n.name), help));
+    };
+    let kind = bus.device(dev).and_then(|d| registry::find(d.kind()));
+    if let Some(pin) = kind.and_then(|k| k.pin(name)) {
+        return Ok((dev, pin));
+    }
+    let known = kind.map_or(&[][..], |k| k.pins).iter().map(|p| match p.count {
+        0 => p.name.to_string(),
+        n => format!("{0}0 to {0}{1}", p.name, n - 1),
+    });
+    let known: Vec<_> = known.collect();
+    let known = if known.is_empty() { "none".into() } else { known.join(", ") };
+    Err((format!("`{device}` of {} has no pin `{name}`; it has: {known}", n.name), None))
+}
+
+fn lamps(p: &dyn Peripheral) -> Option<(usize, usize)> {
+    match p.view(Time::ZERO) {
         Some(View::Leds { width, levels }) => Some((usize::from(width), levels.len())),
         _ => None,
-    };
+    }
+}
+
+fn with_lamps(n: &Node, device: &str) -> Result<(usize, usize), Wrong> {
     let all: Vec<_> = devices(n).filter_map(|(name, p)| Some((name, lamps(p)?))).collect();
-    let Some((_, (width, count))) = all.iter().find(|d| d.0 == device) else {
-        let help = nearest(device, all.iter().map(|d| d.0));
-        return Some((format!("{} has no display `{device}`", n.name), help));
+    let found = all.iter().find(|d| d.0 == device).map(|d| d.1);
+    found.ok_or_else(|| {
+        (format!("{} has no display `{device}`", n.name), nearest(device, all.iter().map(|d| d.0)))
+    })
+}
+
+fn display(n: &Node, device: &str, rows: &[String]) -> Option<Wrong> {
+    let (width, count) = match with_lamps(n, device) {
+        Ok(size) => size,
+        Err(wrong) => return Some(wrong),
     };
-    let (width, count) = (*width, *count);
     let height = count.div_ceil(width.max(1));
     let right = rows.len() == height && rows.iter().all(|r| r.len() == width);
     (!right).then(|| (format!("`{device}` has {height} rows of {width} lamps"), None))
 }
 
-fn symbol(n: &Node, name: &str) -> Option<Wrong> {
+fn lamp(n: &Node, device: &str, number: usize) -> Option<Wrong> {
+    match with_lamps(n, device) {
+        Ok((_, count)) if number < count => None,
+        Ok((_, count)) => Some((format!("`{device}` has {count} lamps, counted from 0"), None)),
+        Err(wrong) => Some(wrong),
+    }
+}
+
+fn symbol(n: &Node, place: &Place) -> Option<Wrong> {
+    let Place::Symbol(name, _) = place else { return None };
     let symbols = &n.firmware.symbols;
     if symbols.find(name).is_some() {
         return None;
@@ -77,4 +157,33 @@ fn symbol(n: &Node, name: &str) -> Option<Wrong> {
         format!("{} has no symbol `{name}`", n.firmware.name),
         nearest(name, symbols.iter().map(|s| s.name)),
     ))
+}
+
+fn flip(n: &Node, place: &Place, flips: &Flips) -> Option<Wrong> {
+    let regions = n.machine.bus.fabric.mem.regions();
+    match deeds::bytes_of(n, place, flips) {
+        Ok((addr, size)) => {
+            let at = |addr: u64| n.machine.bus.fabric.mem.region_at(addr).is_some();
+            let last = addr.saturating_add(size.max(1) - 1);
+            let known: Vec<_> =
+                regions.iter().map(|r| format!("{} {:#x}+{:#x}", r.name, r.base, r.size)).collect();
+            (!at(addr) || !at(last)).then(|| {
+                let what = format!("{} has no memory at {addr:#010x}+{size:#x}", n.name);
+                (format!("{what} (memory: {})", known.join(", ")), None)
+            })
+        }
+        Err(what) => {
+            let name = place.to_string();
+            let symbols = n.firmware.symbols.iter().map(|s| s.name);
+            Some((what, nearest(&name, regions.iter().map(|r| &r.name[..]).chain(symbols))))
+        }
+    }
+}
+
+fn counter(c: &Counter, step: &Step, fleet: &Fleet) -> Option<Wrong> {
+    let one = |medium: &str, name: &str, nodes: &[u32]| {
+        nodes.iter().find_map(|&n| look::count(fleet, n, medium, name).err())
+    };
+    let own = one(&c.medium, &c.name, &step.nodes);
+    own.or_else(|| c.of.as_ref().and_then(|(medium, name, nodes)| one(medium, name, nodes)))
 }

@@ -1,12 +1,31 @@
 //! Reads a scenario file.
 
-use super::{Action, Pattern, Place, Scenario, Step, check};
-use crate::config::{self, Files, Plan, duration, point, read_plan};
-use devices::source::{Diagnostics, Source, Tab};
-use emu_core::{Time, device::ResetKind};
+use super::{
+    Action, Place, Repeat, Scenario, Schedule, Step, check, conditions, deeds,
+    roster::Roster,
+    text::{Needle, Template},
+};
+use crate::config::{self, Files, Plan, duration, read_plan};
+use devices::source::{Diagnostic, Diagnostics, Source, Tab, nearest};
+use emu_core::Time;
+use std::{cell::RefCell, collections::BTreeSet, ops::Range, sync::Arc};
 
-/// How long a step waits unless it says `within`.
-const WITHIN: u64 = 10_000_000_000;
+/// What reading a step needs to know, and what it leaves for later.
+pub(super) struct Reader<'s> {
+    pub plan: &'s Plan,
+    pub files: &'s dyn Files,
+    pub roster: Roster,
+    /// Mistakes in other files.
+    pub elsewhere: RefCell<Vec<Diagnostic>>,
+    /// Names of variables that some step captures, and those that are used with their places.
+    captured: RefCell<BTreeSet<String>>,
+    used: RefCell<Vec<(String, Option<Range<usize>>)>>,
+    /// Jammers that some step starts, and those that one ends with their places.
+    pub jams: RefCell<BTreeSet<String>>,
+    pub unjams: RefCell<Vec<(String, Option<Range<usize>>)>>,
+    /// What can be checked once the fleet is built.
+    checks: RefCell<Vec<(Step, Tab<'s>)>>,
+}
 
 /// Reads and builds a scenario. `seed` overrides the file's.
 pub fn load(name: &str, text: &str, seed: Option<u64>, files: &dyn Files) -> Result<Scenario, Diagnostics> {
@@ -31,18 +50,32 @@ pub fn load(name: &str, text: &str, seed: Option<u64>, files: &dyn Files) -> Res
         },
     };
     plan.seed = seed.or(own_seed).unwrap_or(plan.seed);
-    let steps: Vec<_> = root.list("step").into_iter().map(|tab| (read_step(&tab, &plan), tab)).collect();
+    let reader = Reader {
+        plan: &plan,
+        files,
+        roster: Roster::new(&plan),
+        elsewhere: RefCell::default(),
+        captured: RefCell::default(),
+        used: RefCell::default(),
+        jams: RefCell::new(plan.radio.jammers.keys().cloned().collect()),
+        unjams: RefCell::default(),
+        checks: RefCell::default(),
+    };
+    let steps = reader.steps(root.list("step"), 0);
+    let schedules: Vec<_> = root.list("fault").into_iter().filter_map(|tab| reader.schedule(tab)).collect();
     root.done();
-    let mut found = Diagnostics::default();
+    reader.check_variables(&source);
+    reader.check_jammers(&source);
+    let mut found = Diagnostics(reader.elsewhere.take());
     match config::build(&plan, plan.seed, files, other.as_ref().or(Some(&source))) {
         Ok(fleet) => {
-            for (step, tab) in &steps {
-                step.iter().for_each(|step| check::step(step, tab, &fleet));
+            for (step, tab) in reader.checks.take() {
+                check::step(&step, &tab, &fleet, &reader.roster);
             }
             found.0.extend(source.take_diagnostics());
             if found.0.is_empty() {
-                let steps = steps.into_iter().filter_map(|s| s.0).collect();
-                return Ok(Scenario { name: name.into(), fleet, plan, steps, timeout: Time(timeout) });
+                let timeout = Time(timeout);
+                return Ok(Scenario { name: name.into(), fleet, plan, steps, schedules, timeout });
             }
         }
         Err(e) => found.0.extend(e.0),
@@ -59,7 +92,7 @@ fn read_fleet(source: &Source) -> Plan {
     plan
 }
 
-fn time(tab: &Tab, key: &'static str) -> Option<u64> {
+pub(super) fn time(tab: &Tab, key: &'static str) -> Option<u64> {
     match duration(tab.str(key)?) {
         Ok(t) => Some(t.0),
         Err(e) => {
@@ -69,140 +102,8 @@ fn time(tab: &Tab, key: &'static str) -> Option<u64> {
     }
 }
 
-/// What kinds of steps there are: the key that makes a step one.
-const KINDS: [&str; 12] = [
-    "send",
-    "expect",
-    "expect-regex",
-    "expect-not",
-    "wait",
-    "input",
-    "reset",
-    "memory",
-    "display",
-    "exit",
-    "mistakes-at-most",
-    "move",
-];
-
-fn read_step(tab: &Tab, plan: &Plan) -> Option<Step> {
-    let nodes = match tab.str("node") {
-        // Without any node something is wrong with the fleet, and that is reported already.
-        Some(_) if plan.nodes.is_empty() => vec![],
-        Some(name) => plan.select(name).map_err(|e| tab.report("node", e, None)).unwrap_or_default(),
-        None => (0..plan.nodes.len() as u32).collect(),
-    };
-    let kinds: Vec<_> = KINDS.into_iter().filter(|k| tab.has(k)).collect();
-    let action = match kinds[..] {
-        [_] => action(tab),
-        [] => {
-            tab.report_here(format!("a step has one of: {}", KINDS.join(", ")), None);
-            // Asked for in vain, so that a kind that is misspelt gets the right name.
-            for kind in KINDS {
-                let _ = tab.str(kind);
-            }
-            None
-        }
-        [_, second, ..] => {
-            tab.report(second, "a step does one thing; make this one a step of its own", None);
-            return None;
-        }
-    };
-    tab.done();
-    let line = tab.line();
-    Some(Step { line, nodes, action: action? })
-}
-
-fn action(tab: &Tab) -> Option<Action> {
-    let within = || time(tab, "within").unwrap_or(WITHIN);
-    if let Some(text) = tab.str("send") {
-        return Some(Action::Send(text.into()));
-    }
-    if let Some(text) = tab.str("expect") {
-        return Some(Action::Expect(Pattern::Text(text.into()), within()));
-    }
-    if let Some(text) = tab.str("expect-regex") {
-        let regex = regex::bytes::Regex::new(text);
-        let regex = regex.map_err(|e| tab.report("expect-regex", e.to_string(), None)).ok()?;
-        return Some(Action::Expect(Pattern::Regex(regex), within()));
-    }
-    if let Some(text) = tab.str("expect-not") {
-        let during = time(tab, "during").unwrap_or(1_000_000_000);
-        return Some(Action::ExpectNot(Pattern::Text(text.into()), during));
-    }
-    if tab.has("wait") {
-        return time(tab, "wait").map(Action::Wait);
-    }
-    if let Some(input) = tab.str("input") {
-        tab.need("value");
-        let value = tab.int("value");
-        let Some((device, name)) = input.rsplit_once('.') else {
-            tab.report("input", "an input is DEVICE.NAME, such as button-a.pressed", None);
-            return None;
-        };
-        return Some(Action::Input(device.into(), name.into(), value?));
-    }
-    if let Some(kind) = tab.str("reset") {
-        return reset(tab, kind);
-    }
-    if let Some(place) = tab.str("memory") {
-        return memory(tab, place, within());
-    }
-    if let Some(device) = tab.str("display") {
-        let shows = rows(tab);
-        return Some(Action::Display(device.into(), shows?, within()));
-    }
-    if let Some(code) = tab.uint("exit") {
-        let code = u32::try_from(code).map_err(|_| tab.report("exit", "an exit code has 32 bits", None)).ok();
-        return code.map(|code| Action::Exit(code, within()));
-    }
-    if let Some(most) = tab.uint("mistakes-at-most") {
-        return Some(Action::MistakesAtMost(most));
-    }
-    tab.has("move").then(|| point(tab, "move"))?.map(Action::Move)
-}
-
-fn memory(tab: &Tab, place: &str, within: u64) -> Option<Action> {
-    tab.need("equals");
-    let (value, size) = (tab.int("equals"), tab.uint("size").unwrap_or(4));
-    if !matches!(size, 1 | 2 | 4 | 8) {
-        tab.report("size", "a value has 1, 2, 4 or 8 bytes", None);
-        return None;
-    }
-    let value = value?;
-    let bits = 8 * size as u32;
-    let fits = bits == 64 || (-(1 << (bits - 1))..1 << bits).contains(&value);
-    if !fits {
-        tab.report("equals", format!("{value} has no room in {size} bytes"), None);
-    }
-    let value = value as u64 & (u64::MAX >> (64 - bits));
-    Some(Action::Memory(memory_place(place), size as u8, value, within))
-}
-
-/// The rows that a display is to show.
-fn rows(tab: &Tab) -> Option<Vec<String>> {
-    tab.need("shows");
-    let rows = tab.strings("shows")?;
-    if rows.iter().any(|r| r.chars().any(|c| c != '#' && c != '.')) {
-        tab.report("shows", "a row consists of `#` (lit) and `.` (dark)", None);
-    }
-    Some(rows.into_iter().map(String::from).collect())
-}
-
-fn reset(tab: &Tab, kind: &str) -> Option<Action> {
-    match kind {
-        "power" => Some(Action::Reset(ResetKind::PowerOn)),
-        "pin" => Some(Action::Reset(ResetKind::Pin)),
-        "soft" => Some(Action::Reset(ResetKind::Soft)),
-        other => {
-            tab.report("reset", format!("a reset is `power`, `pin` or `soft`, not `{other}`"), None);
-            None
-        }
-    }
-}
-
 /// `symbol`, `symbol+8` or `0x20000000`.
-fn memory_place(text: &str) -> Place {
+pub(super) fn place(text: &str) -> Place {
     let number = |t: &str| match t.strip_prefix("0x") {
         Some(hex) => u64::from_str_radix(hex, 16).ok(),
         None => t.parse().ok(),
@@ -214,4 +115,276 @@ fn memory_place(text: &str) -> Place {
         Some((name, Some(off))) => Place::Symbol(name.into(), off),
         _ => Place::Symbol(text.into(), 0),
     }
+}
+
+/// Steps that hold other steps.
+const NESTS: [&str; 3] = ["repeat", "until", "branch"];
+/// Steps inside steps go no deeper.
+const DEEPEST: usize = 16;
+/// Rounds of a repetition, and times of a schedule.
+const MOST_ROUNDS: u64 = 1_000_000_000;
+/// Times of a step or schedule follow each other no faster.
+const LEAST_EVERY: u64 = 1_000_000;
+
+fn kinds() -> impl Iterator<Item = &'static str> {
+    conditions::KINDS.into_iter().chain(deeds::KINDS).chain(NESTS)
+}
+
+impl<'s> Reader<'s> {
+    /// The step's nodes; all of them if it names none.
+    pub fn nodes(&self, tab: &Tab) -> Option<Arc<[u32]>> {
+        if tab.has("node") { self.roster.read(tab, "node") } else { Some(self.roster.all()) }
+    }
+
+    /// A text whose variables are noted.
+    pub fn template(&self, tab: &Tab, key: &'static str) -> Option<Template> {
+        let text = Template::parse(tab.str(key)?).map_err(|e| tab.report(key, e, None)).ok()?;
+        let span = tab.value_span(key);
+        self.used.borrow_mut().extend(text.variables().map(|v| (v.to_string(), span.clone())));
+        Some(text)
+    }
+
+    /// The names that an expression captures.
+    pub fn captures(&self, needle: &Needle) {
+        if let Needle::Regex(r) = needle {
+            self.captured.borrow_mut().extend(r.capture_names().flatten().map(String::from));
+        }
+    }
+
+    /// The medium that `medium` names; `radio` if there is no other.
+    pub fn medium(&self, tab: &Tab) -> Option<String> {
+        let names = || std::iter::once("radio").chain(self.plan.switches.iter().map(|s| &s.name[..]));
+        let Some(name) = tab.str("medium") else {
+            if self.plan.switches.is_empty() {
+                return Some("radio".into());
+            }
+            let known: Vec<_> = names().collect();
+            tab.report_here(format!("`medium` is missing; it is one of: {}", known.join(", ")), None);
+            return None;
+        };
+        if names().any(|n| n == name) {
+            return Some(name.into());
+        }
+        tab.report("medium", format!("no medium is called `{name}`"), nearest(name, names()));
+        None
+    }
+
+    /// The switch that `medium` names; the only one if it names none.
+    pub fn switch(&self, tab: &Tab) -> Option<String> {
+        let names = || self.plan.switches.iter().map(|s| &s.name[..]);
+        match (tab.str("medium"), &self.plan.switches[..]) {
+            (Some(name), _) if names().any(|n| n == name) => Some(name.into()),
+            (Some(name), _) => {
+                tab.report("medium", format!("no switch is called `{name}`"), nearest(name, names()));
+                None
+            }
+            (None, [one]) => Some(one.name.clone()),
+            (None, all) => {
+                let what =
+                    if all.is_empty() { "there is no switch" } else { "`medium` is missing: the switch" };
+                tab.report_here(what, None);
+                None
+            }
+        }
+    }
+
+    fn check_variables(&self, source: &Source) {
+        let captured = self.captured.borrow();
+        for (name, span) in self.used.take() {
+            let of_node = name.rsplit_once('.').is_some_and(|(node, name)| {
+                self.roster.find(node).is_ok_and(|n| n.len() == 1) && captured.contains(name)
+            });
+            if !captured.contains(&name) && !of_node && !["node", "seed"].contains(&&name[..]) {
+                let known = captured.iter().map(|c| &c[..]).chain(["node", "seed"]);
+                let help = nearest(&name, known);
+                source.report(
+                    span,
+                    format!("no step captures `{name}`; a plain `${{` is written `$${{`"),
+                    help,
+                );
+            }
+        }
+    }
+
+    fn check_jammers(&self, source: &Source) {
+        let known = self.jams.borrow();
+        for (name, span) in self.unjams.take() {
+            if !known.contains(&name) {
+                let help = nearest(&name, known.iter().map(|n| &n[..]));
+                source.report(span, format!("no jammer is called `{name}`"), help);
+            }
+        }
+    }
+
+    fn steps(&self, tabs: Vec<Tab<'s>>, depth: usize) -> Vec<Step> {
+        tabs.into_iter().flat_map(|tab| self.step(tab, depth)).collect()
+    }
+
+    /// The steps that a table becomes: first the wait for its time, if it has one.
+    fn step(&self, tab: Tab<'s>, depth: usize) -> Vec<Step> {
+        let (line, at, every) = (tab.line(), time(&tab, "at"), rhythm(&tab));
+        let nested = tab.has("repeat") || tab.has("until");
+        let times = if nested { None } else { rounds(&tab, "times") };
+        let step = self.bare_step(&tab, depth);
+        tab.done();
+        if let (Some(_), None, false) = (every, times, nested) {
+            tab.report("every", "`every` needs `times`: how often", None);
+        }
+        let Some(mut step) = step else { return vec![] };
+        match &mut step.action {
+            Action::Repeat(repeat) => repeat.every = every,
+            _ => self.checks.borrow_mut().push((step.clone(), tab)),
+        }
+        if let Some(count) = times {
+            let nodes = Arc::clone(&step.nodes);
+            let repeat =
+                Repeat { steps: vec![step], count: Some(count), until: None, every, within: u64::MAX };
+            step = Step { line, nodes, action: Action::Repeat(Box::new(repeat)) };
+        }
+        let nodes = Arc::clone(&step.nodes);
+        let first = at.map(|at| Step { line, nodes, action: Action::WaitTo(at) });
+        first.into_iter().chain([step]).collect()
+    }
+
+    /// A step without its time.
+    fn bare_step(&self, tab: &Tab<'s>, depth: usize) -> Option<Step> {
+        let nodes = self.nodes(tab);
+        let kind = kind_of(tab)?;
+        let (action, own) = if NESTS.contains(&kind) {
+            (self.nest(tab, kind, depth)?, None)
+        } else if conditions::KINDS.contains(&kind) {
+            conditions::read(self, tab, kind)?
+        } else {
+            (deeds::read(self, tab, kind)?, None)
+        };
+        Some(Step { line: tab.line(), nodes: own.or(nodes)?, action })
+    }
+
+    fn nest(&self, tab: &Tab<'s>, kind: &str, depth: usize) -> Option<Action> {
+        tab.ask("step");
+        if depth >= DEEPEST {
+            tab.report_here(format!("steps lie more than {DEEPEST} deep inside each other"), None);
+            return None;
+        }
+        if kind == "branch" {
+            let branch = |tab: Tab<'s>| {
+                tab.str("name");
+                tab.need("step");
+                let steps = self.steps(tab.list("step"), depth + 1);
+                tab.done();
+                steps
+            };
+            return Some(Action::Branches(tab.list("branch").into_iter().map(branch).collect()));
+        }
+        let count = if tab.has("repeat") { Some(rounds(tab, "repeat")?) } else { None };
+        let until = if tab.has("until") { Some(self.until(tab)?) } else { None };
+        let within = if until.is_some() { time(tab, "within") } else { None };
+        tab.need("step");
+        let steps = self.steps(tab.list("step"), depth + 1);
+        let within = within.unwrap_or(if count.is_some() { u64::MAX } else { conditions::WITHIN });
+        Some(Action::Repeat(Box::new(Repeat { steps, count, until, every: None, within })))
+    }
+
+    /// What ends a repetition: a comparison, or a step that waits for something.
+    fn until(&self, tab: &Tab<'s>) -> Option<Step> {
+        let (step, inner) = if tab.is_text("until") {
+            (conditions::short(self, tab, "until")?, None)
+        } else {
+            let inner = tab.table("until")?;
+            let step = self.bare_step(&inner, DEEPEST);
+            inner.done();
+            (step?, Some(inner))
+        };
+        if !matches!(step.action, Action::Until(..)) {
+            tab.report(
+                "until",
+                "`until` takes what a step can wait for, such as { expect = \"done\" }",
+                None,
+            );
+            return None;
+        }
+        if let Some(inner) = inner {
+            self.checks.borrow_mut().push((step.clone(), inner));
+        }
+        Some(step)
+    }
+
+    /// Something that happens beside the steps.
+    fn schedule(&self, tab: Tab<'s>) -> Option<Schedule> {
+        let (at, every) = (time(&tab, "at"), rhythm(&tab));
+        let times = if every.is_some() { rounds(&tab, "times").unwrap_or(u64::MAX) } else { 1 };
+        let jitter = time(&tab, "jitter").unwrap_or(0);
+        let step = self.bare_step(&tab, DEEPEST);
+        tab.done();
+        if at.is_none() && every.is_none() && !tab.has("at") && !tab.has("every") {
+            tab.report_here("a fault beside the steps has `at`, `every` or both", None);
+        }
+        let step = step?;
+        if !matches!(step.action, Action::Do(..) | Action::Play(_)) {
+            tab.report_here("what happens beside the steps is done at once; it waits for nothing", None);
+            return None;
+        }
+        self.checks.borrow_mut().push((step.clone(), tab));
+        Some(Schedule { step, at: at.or(every).unwrap_or(0), every, times, jitter })
+    }
+}
+
+/// The key that makes a table a step.
+fn kind_of(tab: &Tab) -> Option<&'static str> {
+    let mut found: Vec<_> = kinds().filter(|k| tab.has(k)).collect();
+    // `input` says what a recording is for, and `until` when a repetition ends.
+    for (kind, with) in [("trace", "input"), ("repeat", "until"), ("line", "loss")] {
+        if found.contains(&kind) {
+            found.retain(|k| *k != with);
+        }
+    }
+    match found[..] {
+        [one] => Some(one),
+        [] => {
+            tab.report_here(format!("a step has one of: {}", kinds().collect::<Vec<_>>().join(", ")), None);
+            // Asked for in vain, so that a kind that is misspelt gets the right name.
+            kinds().for_each(|kind| tab.ask(kind));
+            None
+        }
+        ref several => {
+            let last = several.iter().max_by_key(|k| tab.key_span(k).map(|s| s.start));
+            tab.report(
+                last.unwrap_or(&"node"),
+                "a step does one thing; make this one a step of its own",
+                None,
+            );
+            ["at", "every", "times", "within", "during", "for", "value"].into_iter().for_each(|k| tab.ask(k));
+            kinds().for_each(|kind| tab.ask(kind));
+            None
+        }
+    }
+}
+
+fn rounds(tab: &Tab, key: &'static str) -> Option<u64> {
+    let n = tab.uint(key)?;
+    if !(1..=MOST_ROUNDS).contains(&n) {
+        tab.report(key, format!("`{key}` lies between 1 and {MOST_ROUNDS}"), None);
+        return None;
+    }
+    Some(n)
+}
+
+fn rhythm(tab: &Tab) -> Option<u64> {
+    let every = time(tab, "every")?;
+    if every < LEAST_EVERY {
+        tab.report("every", "`every` is at least 1ms", None);
+        return None;
+    }
+    Some(every)
+}
+
+/// Every key a step may have, for tests of all files.
+#[cfg(test)]
+pub(super) fn every_key() -> Vec<&'static str> {
+    let with = [
+        "node", "at", "every", "times", "jitter", "within", "during", "for", "value", "level", "step",
+        "equals", "not", "at-least", "at-most", "type", "size", "mask", "random", "speed", "medium", "ratio",
+        "lit", "scale", "fault",
+    ];
+    kinds().chain(with).collect()
 }

@@ -1,15 +1,32 @@
-//! Runs a scenario.
+//! Runs a scenario: lists of steps, some of them side by side, and what happens beside them.
+//!
+//! A branch is a list of steps and where it stands in it. At every tick each branch goes on as far as it can; then the
+//! fleet runs to the next tick at which something may have changed.
 
-use super::{Action, Pattern, Place, Scenario, Step, TICK};
-use crate::{Act, Command, ConsoleByte, Executor, FleetExit, NodeState};
-use emu_core::{Time, device::View, machine::Exit};
+use super::{
+    Action, Condition, Pattern, Repeat, Scenario, State, Step, TICK,
+    act::Player,
+    text::{Needle, Transcript, Variables},
+};
+use crate::{Act, Command, ConsoleByte, Executor, FleetExit};
+use emu_core::{Time, machine::Exit};
+use netsim::{
+    Medium,
+    gateway::{HostEvent, HostRequest},
+};
+use std::collections::BTreeSet;
 
 /// Somebody who watches a run.
 pub trait Observer {
     /// Consoles printed this, in order of time.
     fn console(&mut self, scenario: &Scenario, bytes: &[ConsoleByte]);
-    /// A slice is done.
+    /// A slice is done: a millisecond, or the time in which nothing could happen.
     fn tick(&mut self, _scenario: &mut Scenario) {}
+    /// Gateways of these media want this of the host; the answer is what the host has to tell them. Called at every
+    /// tick of a fleet that has a gateway. Without a host nothing is ever answered.
+    fn host(&mut self, _requests: Vec<(u32, HostRequest)>) -> Vec<(u32, HostEvent)> {
+        vec![]
+    }
 }
 
 impl Observer for () {
@@ -33,49 +50,115 @@ pub struct Report {
     pub consoles: Vec<String>,
 }
 
-/// The text of one node's consoles and how far expectations have read.
-#[derive(Clone, Debug, Default)]
-struct Transcript {
-    text: Vec<u8>,
+/// Why a scenario ends early.
+pub(super) struct Failed {
+    pub timed_out: bool,
+    pub what: String,
+    /// The nodes it is about; none: those of the step.
+    pub nodes: Vec<u32>,
+    /// The step and since when it was at work.
+    pub step: Option<(Step, Time)>,
+}
+
+impl Failed {
+    fn new(timed_out: bool, what: String, nodes: Vec<u32>, step: &Step, since: Time) -> Failed {
+        Failed { timed_out, what, nodes, step: Some((step.clone(), since)) }
+    }
+}
+
+pub(super) struct Runner<'a> {
+    pub s: &'a mut Scenario,
+    pub transcripts: Vec<Transcript>,
+    executor: &'a dyn Executor,
+    observer: &'a mut dyn Observer,
+    variables: Variables,
+    players: Vec<Player>,
+    /// How often each schedule has happened.
+    rounds: Vec<u64>,
+    /// Nodes that may lock up: some step waits for it.
+    frail: BTreeSet<u32>,
+    lockup: bool,
+    /// A gateway may hear from the host at any tick.
+    live: bool,
+}
+
+/// A list of steps and where it stands.
+struct Branch<'s> {
+    levels: Vec<Level<'s>>,
+    busy: Option<Busy<'s>>,
+}
+
+/// A list inside another, perhaps done again and again.
+struct Level<'s> {
+    steps: &'s [Step],
+    next: usize,
+    again: Option<Again<'s>>,
+}
+
+struct Again<'s> {
+    step: &'s Step,
+    repeat: &'s Repeat,
+    begun: Time,
+    /// When this round began.
+    round: Time,
+    rounds: u64,
+    /// This round is over and counted.
+    counted: bool,
+    /// What `until` waits to be printed.
+    watches: Vec<Watch>,
+}
+
+enum Busy<'s> {
+    Wait(Wait<'s>),
+    Branches(&'s Step, Vec<Branch<'s>>),
+}
+
+/// A step that takes time.
+struct Wait<'s> {
+    step: &'s Step,
+    since: Time,
+    end: Time,
+    watches: Vec<Watch>,
+}
+
+/// What is searched for on a node's console, and how much of what is unread was searched already.
+pub(super) struct Watch {
+    node: u32,
+    needle: Needle,
+    /// Place in the transcript.
+    searched: usize,
+    /// Where reading had come then.
     read: usize,
 }
 
-struct Runner<'a> {
-    s: &'a mut Scenario,
-    executor: &'a dyn Executor,
-    observer: &'a mut dyn Observer,
-    transcripts: Vec<Transcript>,
-    lockup: bool,
+/// How a repetition goes on.
+enum Round {
+    Over,
+    Again,
+    Later(Time),
 }
 
-enum Failed {
-    Expectation(String),
-    Timeout(String),
+/// How a branch goes on.
+enum Poll {
+    Done,
+    /// At this time at the latest; `true`: what it waits for may change although nothing happens.
+    Later(Time, bool),
 }
 
 impl Scenario {
     /// Does all steps. The fleet is left as it was at the end.
     pub fn run(&mut self, executor: &dyn Executor, observer: &mut dyn Observer) -> Report {
-        let transcripts = vec![Transcript::default(); self.plan.nodes.len()];
-        let mut r = Runner { s: self, executor, observer, transcripts, lockup: false };
-        let mut failed = None;
-        for i in 0..r.s.steps.len() {
-            let step = r.s.steps[i].clone();
-            let since = r.s.fleet.now();
-            if let Err(f) = r.step(&step) {
-                let (timed_out, what) = match f {
-                    Failed::Timeout(w) => (true, w),
-                    Failed::Expectation(w) => (false, w),
-                };
-                failed = Some((timed_out, r.explain(&step, since, &what)));
-                break;
-            }
-        }
+        let steps = self.steps.clone();
+        let mut r = Runner::new(self, executor, observer);
+        frail(&steps, &mut r.frail);
+        let failed = r.run(&steps).err();
+        let timed_out = failed.as_ref().is_some_and(|f| f.timed_out);
+        let failure = failed.map(|f| r.explain(&f));
         let (lockup, transcripts) = (r.lockup, r.transcripts);
         let digest = self.fleet.digest();
         Report {
-            timed_out: failed.as_ref().is_some_and(|f| f.0),
-            failure: failed.map(|f| f.1),
+            timed_out,
+            failure,
             lockup,
             time: self.fleet.now(),
             digest,
@@ -84,98 +167,372 @@ impl Scenario {
     }
 }
 
-impl Runner<'_> {
-    fn command(&mut self, step: &Step, act: &Act) {
-        for &node in &step.nodes {
-            let at = self.s.fleet.now();
-            self.s.fleet.apply(Command::new(at, node, act.clone()));
+/// Nodes that some step expects to lock up.
+fn frail(steps: &[Step], nodes: &mut BTreeSet<u32>) {
+    for step in steps {
+        match &step.action {
+            Action::Until(Condition::State(State::LockedUp), _) => nodes.extend(step.nodes.iter()),
+            Action::Branches(all) => all.iter().for_each(|steps| frail(steps, nodes)),
+            Action::Repeat(repeat) => {
+                frail(&repeat.steps, nodes);
+                frail(repeat.until.as_slice(), nodes);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn tick_after(t: Time) -> Time {
+    Time((t.0 / TICK + 1).saturating_mul(TICK))
+}
+
+/// The first tick that is not before `t`.
+fn tick_from(t: Time) -> Time {
+    Time(t.0.div_ceil(TICK).saturating_mul(TICK))
+}
+
+impl<'a> Runner<'a> {
+    fn new(s: &'a mut Scenario, executor: &'a dyn Executor, observer: &'a mut dyn Observer) -> Runner<'a> {
+        let gateway = |m: &Medium| matches!(m, Medium::Ethernet(m) if m.gateway().is_some());
+        let live = s.fleet.media().any(|m| gateway(m.1));
+        Runner {
+            transcripts: vec![Transcript::default(); s.plan.nodes.len()],
+            executor,
+            observer,
+            variables: Variables::default(),
+            players: vec![],
+            rounds: vec![0; s.schedules.len()],
+            frail: BTreeSet::new(),
+            lockup: false,
+            live,
+            s,
         }
     }
 
-    fn step(&mut self, step: &Step) -> Result<(), Failed> {
+    fn run(&mut self, steps: &[Step]) -> Result<(), Failed> {
+        let level = Level { steps, next: 0, again: None };
+        let mut main = Branch { levels: vec![level], busy: None };
+        loop {
+            self.happen()?;
+            let (at_last, restless) = match self.poll(&mut main)? {
+                Poll::Done => return Ok(()),
+                Poll::Later(at, restless) => (at, restless),
+            };
+            let now = self.s.fleet.now();
+            if now >= self.s.timeout {
+                let what = format!("the scenario's timeout of {} s is over", self.s.timeout);
+                return Err(main.blame(Failed { timed_out: true, what, nodes: vec![], step: None }));
+            }
+            let next = tick_after(now);
+            // Nothing changes while nothing happens: those ticks are left out.
+            let quiet = if restless || self.live { next } else { tick_from(self.s.fleet.quiet_until()) };
+            let beside = tick_from(self.next_beside());
+            let to =
+                next.max(quiet).min(at_last.max(now + 1)).min(beside.max(next)).min(self.s.timeout.max(next));
+            self.advance(to).map_err(|f| main.blame(f))?;
+        }
+    }
+
+    // ---- beside the steps ----
+
+    /// When the next schedule or recording has something to do.
+    fn next_beside(&self) -> Time {
+        let seed = self.s.fleet.seed();
+        let schedules = self.s.schedules.iter().zip(&self.rounds).map(|(s, n)| s.due(seed, *n));
+        schedules.chain(self.players.iter().map(Player::due)).min().unwrap_or(Time::MAX)
+    }
+
+    /// Schedules that are due happen.
+    fn happen(&mut self) -> Result<(), Failed> {
+        let (now, seed) = (self.s.fleet.now(), self.s.fleet.seed());
+        for i in 0..self.rounds.len() {
+            while self.s.schedules[i].due(seed, self.rounds[i]) <= now {
+                self.rounds[i] += 1;
+                let step = self.s.schedules[i].step.clone();
+                self.start_at_once(&step).map_err(|e| Failed::new(false, e, vec![], &step, now))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn start_at_once(&mut self, step: &Step) -> Result<(), String> {
         match &step.action {
-            Action::Send(text) => {
-                self.command(step, &Act::Text { console: 0, bytes: text.clone().into_bytes() });
+            Action::Do(deed, undo) => {
+                self.deed(step, deed, *undo)?;
+                // Done before the next step looks.
+                let now = self.s.fleet.now();
+                self.s.fleet.run_until(now, self.executor);
                 Ok(())
             }
-            Action::Input(device, name, value) => {
-                self.check_input(step, device, name)?;
-                self.command(step, &Act::Input { device: device.clone(), name: name.clone(), value: *value });
+            Action::Play(trace) => {
+                self.players.push(Player::new(trace, &step.nodes, self.s.fleet.now()));
                 Ok(())
             }
-            Action::Reset(kind) => {
-                self.command(step, &Act::Reset(*kind));
-                Ok(())
-            }
-            Action::Move(to) => {
-                self.command(step, &Act::Move(*to));
-                Ok(())
-            }
-            Action::Wait(ns) => {
-                let end = self.s.fleet.now() + *ns;
-                self.wait(end, |_| false).map(drop)
-            }
-            Action::Expect(pattern, ns) => self.expect(step, pattern, *ns),
-            Action::ExpectNot(pattern, ns) => self.expect_not(step, pattern, *ns),
-            Action::Memory(place, size, value, ns) => {
-                let addrs = self.addresses(step, place)?;
-                let right = |r: &mut Runner| {
-                    step.nodes.iter().zip(&addrs).all(|(&n, &a)| r.read(n, a, *size) == Some(*value))
+            _ => Ok(()),
+        }
+    }
+
+    // ---- branches ----
+
+    /// Goes on with a branch as far as it can.
+    fn poll<'s>(&mut self, branch: &mut Branch<'s>) -> Result<Poll, Failed> {
+        loop {
+            if let Some(busy) = &mut branch.busy {
+                let poll = match busy {
+                    Busy::Wait(wait) => self.poll_wait(wait)?,
+                    Busy::Branches(_, all) => self.poll_all(all)?,
                 };
-                self.until(*ns, right, || format!("memory {place:?} to be {value}"))
+                if let Poll::Later(..) = poll {
+                    return Ok(poll);
+                }
+                branch.busy = None;
             }
-            Action::Display(device, rows, ns) => {
-                let right =
-                    |r: &mut Runner| step.nodes.iter().all(|&n| r.shows(n, device) == Some(rows.clone()));
-                self.until(*ns, right, || format!("{device} to show\n      {}", rows.join("\n      ")))
+            let Some(level) = branch.levels.last_mut() else { return Ok(Poll::Done) };
+            if let Some(step) = level.steps.get(level.next) {
+                level.next += 1;
+                let since = self.s.fleet.now();
+                self.start(branch, step).map_err(|e| Failed::new(false, e, vec![], step, since))?;
+                continue;
             }
-            Action::Exit(code, ns) => {
-                let ended = |r: &mut Runner| {
-                    let state = |n: &u32| r.s.fleet.nodes().nth(*n as usize).map(|n| n.state);
-                    step.nodes.iter().all(|n| state(n) == Some(NodeState::Exited { code: *code }))
+            match self.round(level)? {
+                Round::Over => drop(branch.levels.pop()),
+                Round::Again => level.next = 0,
+                Round::Later(at) => return Ok(Poll::Later(at, false)),
+            }
+        }
+    }
+
+    fn poll_all(&mut self, all: &mut [Branch]) -> Result<Poll, Failed> {
+        let (mut first, mut restless, mut done) = (Time::MAX, false, true);
+        for branch in all {
+            if let Poll::Later(at, r) = self.poll(branch)? {
+                (first, restless, done) = (first.min(at), restless | r, false);
+            }
+        }
+        Ok(if done { Poll::Done } else { Poll::Later(first, restless) })
+    }
+
+    /// At the end of a list: it is done, or begins again, now or later.
+    fn round(&mut self, level: &mut Level) -> Result<Round, Failed> {
+        let Some(again) = &mut level.again else { return Ok(Round::Over) };
+        let (now, repeat) = (self.s.fleet.now(), again.repeat);
+        if !again.counted {
+            again.counted = true;
+            again.rounds += 1;
+            let last = repeat.count.is_some_and(|n| again.rounds >= n);
+            let ended = match &repeat.until {
+                Some(until) => self
+                    .until(until, &mut again.watches)
+                    .map_err(|e| Failed::new(false, e, vec![], again.step, again.begun))?,
+                None => last,
+            };
+            if ended {
+                return Ok(Round::Over);
+            }
+            if last || now >= again.begun + repeat.within {
+                let what = format!("repeated {} times in vain", again.rounds);
+                return Err(Failed::new(true, what, vec![], again.step, again.begun));
+            }
+        }
+        let begin = match repeat.every {
+            Some(every) => again.begun + every.saturating_mul(again.rounds),
+            // A round that takes no time is followed by a tick.
+            None if again.round == now => tick_after(now),
+            None => now,
+        };
+        if now < begin {
+            return Ok(Round::Later(begin));
+        }
+        (again.round, again.counted) = (now, false);
+        Ok(Round::Again)
+    }
+
+    /// Whether what ends a repetition holds.
+    fn until(&mut self, until: &Step, watches: &mut Vec<Watch>) -> Result<bool, String> {
+        match &until.action {
+            Action::Until(Condition::Printed(pattern), _) => {
+                debug_assert!(!watches.is_empty() || until.nodes.is_empty(), "{pattern} was found already");
+                self.take_all(watches);
+                Ok(watches.is_empty())
+            }
+            Action::Until(condition, _) => self.holds(&until.nodes, condition),
+            _ => Ok(true),
+        }
+    }
+
+    fn start<'s>(&mut self, branch: &mut Branch<'s>, step: &'s Step) -> Result<(), String> {
+        let since = self.s.fleet.now();
+        let mut wait = |end: u64, watches| {
+            let end = since + end;
+            branch.busy = Some(Busy::Wait(Wait { step, since, end, watches }));
+        };
+        match &step.action {
+            Action::Do(..) | Action::Play(_) => self.start_at_once(step)?,
+            Action::Until(Condition::Printed(pattern), ns) | Action::Never(pattern, ns) => {
+                wait(*ns, self.watch(&step.nodes, pattern)?)
+            }
+            Action::Until(_, ns) | Action::Hold(_, ns) | Action::Wait(ns) => wait(*ns, vec![]),
+            Action::WaitTo(at) if since.0 > *at => {
+                return Err(format!("its time {} s is over: the run is at {since} s", Time(*at)));
+            }
+            Action::WaitTo(at) => wait(*at - since.0, vec![]),
+            Action::Branches(all) => {
+                let branch_of = |steps: &'s Vec<Step>| Branch {
+                    levels: vec![Level { steps, next: 0, again: None }],
+                    busy: None,
                 };
-                self.until(*ns, ended, || format!("the guest to end with {code}"))
+                branch.busy = Some(Busy::Branches(step, all.iter().map(branch_of).collect()));
             }
-            Action::MistakesAtMost(most) => {
-                let view = self.s.fleet.view();
-                let over = step.nodes.iter().map(|&n| &view.nodes[n as usize]).find(|n| n.mistakes > *most);
-                match over {
-                    None => Ok(()),
-                    Some(n) => {
-                        let first = n.mistake_list.first().map(|m| m.what.clone()).unwrap_or_default();
-                        let text = format!(
-                            "{} made {} mistakes, at most {most} wanted: {first}",
-                            n.name, n.mistakes
-                        );
-                        Err(Failed::Expectation(text))
+            Action::Repeat(repeat) => {
+                let watches = match repeat.until.as_ref().map(|u| (&u.nodes, &u.action)) {
+                    Some((nodes, Action::Until(Condition::Printed(p), _))) => self.watch(nodes, p)?,
+                    _ => vec![],
+                };
+                let again =
+                    Again { step, repeat, begun: since, round: since, rounds: 0, counted: false, watches };
+                branch.levels.push(Level { steps: &repeat.steps, next: 0, again: Some(again) });
+            }
+        }
+        Ok(())
+    }
+
+    // ---- waiting ----
+
+    fn poll_wait(&mut self, wait: &mut Wait) -> Result<Poll, Failed> {
+        let step = wait.step;
+        let over = self.s.fleet.now() >= wait.end;
+        let fail = |timed_out, what, nodes| Failed::new(timed_out, what, nodes, step, wait.since);
+        let wrong = |what| fail(false, what, vec![]);
+        let later = |restless| Ok(Poll::Later(wait.end, restless));
+        match &step.action {
+            Action::Until(Condition::Printed(pattern), _) => {
+                self.take_all(&mut wait.watches);
+                match wait.watches.is_empty() {
+                    true => Ok(Poll::Done),
+                    false if over => {
+                        let left: Vec<_> = wait.watches.iter().map(|w| w.node).collect();
+                        let what = format!("waited for {pattern} from {}", self.names(&left));
+                        Err(fail(true, what, left))
                     }
+                    false => later(false),
                 }
             }
+            Action::Until(condition, _) => match self.holds(&step.nodes, condition).map_err(wrong)? {
+                true => Ok(Poll::Done),
+                false if over => {
+                    let left = self.lacking(&step.nodes, condition);
+                    let what = format!("waited for {condition} at {}", self.names(&left));
+                    Err(fail(true, what, left))
+                }
+                false => later(condition.restless()),
+            },
+            Action::Hold(condition, _) => match self.holds(&step.nodes, condition).map_err(wrong)? {
+                true if over => Ok(Poll::Done),
+                true => later(condition.restless()),
+                false => {
+                    let left = self.lacking(&step.nodes, condition);
+                    Err(fail(false, format!("wanted {condition} at {}", self.names(&left)), left))
+                }
+            },
+            Action::Never(pattern, _) => {
+                let found = (0..wait.watches.len()).find(|&i| self.search(&mut wait.watches[i]).is_some());
+                match found.map(|i| wait.watches[i].node) {
+                    Some(n) => Err(fail(false, format!("{} printed {pattern}", self.name(n)), vec![n])),
+                    None if over => Ok(Poll::Done),
+                    None => later(false),
+                }
+            }
+            _ if over => Ok(Poll::Done),
+            _ => later(false),
         }
     }
 
-    /// Runs tick by tick until `done` or `end`; says whether it was done.
-    fn wait(&mut self, end: Time, mut done: impl FnMut(&mut Self) -> bool) -> Result<bool, Failed> {
-        loop {
-            if done(self) {
-                return Ok(true);
+    /// Nodes for which a condition does not hold.
+    fn lacking(&mut self, nodes: &[u32], condition: &Condition) -> Vec<u32> {
+        let mut left: Vec<u32> = vec![];
+        for &n in nodes {
+            if left.len() < 9 && self.holds(&[n], condition) == Ok(false) {
+                left.push(n);
             }
-            let now = self.s.fleet.now();
-            if now >= end {
-                return Ok(false);
+        }
+        if left.is_empty() { nodes.to_vec() } else { left }
+    }
+
+    /// What a pattern means for each of these nodes.
+    fn watch(&self, nodes: &[u32], pattern: &Pattern) -> Result<Vec<Watch>, String> {
+        let mut all: Vec<Watch> = vec![];
+        let constant = pattern.template().variables().next().is_none();
+        for &node in nodes {
+            let needle = match all.first() {
+                Some(first) if constant => first.needle.clone(),
+                _ => pattern.needle(|name| self.value(name, node))?,
+            };
+            let read = self.transcripts[node as usize].read;
+            all.push(Watch { node, needle, searched: read, read });
+        }
+        Ok(all)
+    }
+
+    /// The end of the first match behind what was read, if there is one.
+    fn search(&self, w: &mut Watch) -> Option<usize> {
+        let t = &self.transcripts[w.node as usize];
+        if t.read != w.read {
+            // Another branch has read on.
+            (w.read, w.searched) = (t.read, w.searched.max(t.read));
+        }
+        if w.searched == t.text.len() && !matches!(&w.needle, Needle::Text(t) if t.is_empty()) {
+            return if t.read == t.text.len() { w.needle.find(&[], 0) } else { None };
+        }
+        let unread = &t.text[t.read..];
+        let found = w.needle.find(unread, w.searched - t.read);
+        if found.is_none() {
+            w.searched = t.text.len();
+        }
+        found
+    }
+
+    /// Takes the first match of each watch; those that have none are left.
+    fn take_all(&mut self, watches: &mut Vec<Watch>) {
+        watches.retain_mut(|w| match self.search(w) {
+            None => true,
+            Some(end) => {
+                let t = &mut self.transcripts[w.node as usize];
+                for (name, value) in w.needle.captures(&t.text[t.read..], w.searched - w.read) {
+                    self.variables.set(name, w.node, value);
+                }
+                t.read += end;
+                false
             }
-            if now >= self.s.timeout {
-                return Err(Failed::Timeout(format!(
-                    "the scenario's timeout of {} s is over",
-                    self.s.timeout
-                )));
-            }
-            let next = Time((now.0 / TICK + 1) * TICK).min(end);
-            self.advance(next)?;
+        });
+    }
+
+    /// The value of a variable for a node.
+    pub(super) fn value(&self, name: &str, node: u32) -> Result<String, String> {
+        let plan = &self.s.plan;
+        let own = || {
+            let (of, name) = name.rsplit_once('.')?;
+            let of = plan.nodes.iter().position(|n| n.name == of)?;
+            self.variables.own(name, of as u32)
+        };
+        match name {
+            "node" => Ok(plan.nodes[node as usize].name.clone()),
+            "seed" => Ok(plan.seed.to_string()),
+            _ => self.variables.get(name, node).or_else(own).map(String::from).ok_or_else(|| {
+                format!(
+                    "`{name}` has no value for {}: no step has captured it yet",
+                    plan.nodes[node as usize].name
+                )
+            }),
         }
     }
+
+    // ---- time ----
 
     fn advance(&mut self, to: Time) -> Result<(), Failed> {
+        for player in &mut self.players {
+            player.play(&mut self.s.fleet, to);
+        }
+        self.players.retain(|p| p.due() < Time::MAX);
         loop {
             let exit = self.s.fleet.run_until(to, self.executor);
             let bytes = self.s.fleet.take_console();
@@ -185,136 +542,44 @@ impl Runner<'_> {
             self.observer.console(self.s, &bytes);
             match exit {
                 FleetExit::Reached => break,
-                FleetExit::Exited { .. } => {}
-                FleetExit::Stopped { node, exit: Exit::Lockup(_, pc) } => {
+                FleetExit::Stopped { node, exit: Exit::Lockup(_, pc) } if !self.frail.contains(&node) => {
                     self.lockup = true;
-                    let n = self.s.fleet.nodes().nth(node as usize);
-                    let place = n.map(|n| (n.name.clone(), n.firmware.place(pc))).unwrap_or_default();
-                    return Err(Failed::Expectation(format!("{} locked up at {}", place.0, place.1)));
+                    let place = self.s.fleet.node(node).firmware.place(pc);
+                    let what = format!("{} locked up at {place}", self.name(node));
+                    return Err(Failed { timed_out: false, what, nodes: vec![node], step: None });
                 }
-                FleetExit::Stopped { .. } => {}
+                FleetExit::Exited { .. } | FleetExit::Stopped { .. } => {}
+            }
+        }
+        if self.live {
+            let now = self.s.fleet.now();
+            let requests = self.s.fleet.take_host_requests();
+            for (medium, event) in self.observer.host(requests) {
+                self.s.fleet.apply(Command::new(now, Command::FLEET, Act::Host { medium, event }));
             }
         }
         self.observer.tick(self.s);
         Ok(())
     }
+}
 
-    fn until(
-        &mut self,
-        ns: u64,
-        done: impl FnMut(&mut Self) -> bool,
-        what: impl FnOnce() -> String,
-    ) -> Result<(), Failed> {
-        let end = self.s.fleet.now() + ns;
-        if self.wait(end, done)? { Ok(()) } else { Err(Failed::Timeout(format!("waited for {}", what()))) }
+impl Branch<'_> {
+    /// Says which step a failure from outside met.
+    fn blame(&self, mut failed: Failed) -> Failed {
+        failed.step = failed.step.or_else(|| self.stands_at());
+        failed
     }
 
-    fn expect(&mut self, step: &Step, pattern: &Pattern, ns: u64) -> Result<(), Failed> {
-        let mut left = step.nodes.clone();
-        let end = self.s.fleet.now() + ns;
-        let found = self.wait(end, |r| {
-            left.retain(|&n| !r.take(n, pattern));
-            left.is_empty()
-        })?;
-        if found {
-            return Ok(());
-        }
-        let names: Vec<_> = left.iter().map(|&n| self.name(n)).collect();
-        Err(Failed::Timeout(format!("waited for {pattern} from {}", names.join(", "))))
-    }
-
-    /// Takes the first match behind what was read, if there is one.
-    fn take(&mut self, node: u32, pattern: &Pattern) -> bool {
-        let t = &mut self.transcripts[node as usize];
-        let end = pattern.find(&t.text[t.read..]);
-        t.read += end.unwrap_or(0);
-        end.is_some()
-    }
-
-    fn expect_not(&mut self, step: &Step, pattern: &Pattern, ns: u64) -> Result<(), Failed> {
-        let end = self.s.fleet.now() + ns;
-        let mut culprit = None;
-        self.wait(end, |r| {
-            let bad = |n: &&u32| {
-                let t = &r.transcripts[**n as usize];
-                pattern.find(&t.text[t.read..]).is_some()
-            };
-            culprit = step.nodes.iter().find(bad).copied();
-            culprit.is_some()
-        })?;
-        match culprit {
-            None => Ok(()),
-            Some(n) => Err(Failed::Expectation(format!("{} printed {pattern}", self.name(n)))),
-        }
-    }
-
-    fn name(&self, node: u32) -> String {
-        self.s.plan.nodes[node as usize].name.clone()
-    }
-
-    fn check_input(&mut self, step: &Step, device: &str, name: &str) -> Result<(), Failed> {
-        for &n in &step.nodes {
-            let Some(node) = self.s.fleet.node_mut(n) else { continue };
-            let bus = &node.machine.bus;
-            let found = bus.device_by_name(device).and_then(|d| bus.device(d));
-            let names = found.map(|d| d.inputs()).unwrap_or_default();
-            if !names.iter().any(|i| i.0 == name) {
-                let what = format!("{} has no input {device}.{name}", node.name);
-                let known: Vec<_> = names.iter().map(|i| format!("{} ({})", i.0, i.1)).collect();
-                return Err(Failed::Expectation(format!("{what}; {device} has: {}", known.join(", "))));
+    fn stands_at(&self) -> Option<(Step, Time)> {
+        match &self.busy {
+            Some(Busy::Wait(wait)) => return Some((wait.step.clone(), wait.since)),
+            Some(Busy::Branches(step, all)) => {
+                let inner = all.iter().find_map(Branch::stands_at);
+                return inner.or_else(|| Some(((*step).clone(), Time::ZERO)));
             }
+            None => {}
         }
-        Ok(())
-    }
-
-    fn addresses(&mut self, step: &Step, place: &Place) -> Result<Vec<u64>, Failed> {
-        let nodes = self.s.fleet.nodes();
-        let firmware: Vec<_> = nodes.map(|n| std::sync::Arc::clone(&n.firmware)).collect();
-        let address = |&n: &u32| match place {
-            Place::Address(a) => Ok(*a),
-            Place::Symbol(name, off) => match firmware[n as usize].symbols.find(name) {
-                Some(s) => Ok(s.addr.wrapping_add(*off)),
-                None => {
-                    let all = firmware[n as usize].symbols.iter().map(|s| s.name);
-                    let help = devices::source::nearest(name, all).unwrap_or_default();
-                    Err(Failed::Expectation(format!("no symbol is called `{name}` {help}")))
-                }
-            },
-        };
-        step.nodes.iter().map(address).collect()
-    }
-
-    fn read(&mut self, node: u32, addr: u64, size: u8) -> Option<u64> {
-        let node = self.s.fleet.node_mut(node)?;
-        let (cpu, bus) = node.machine.cpu_mut(0);
-        let mut bytes = [0; 8];
-        let n = cpu.debug_read(bus, addr, &mut bytes[..usize::from(size)]);
-        (n == usize::from(size)).then(|| u64::from_le_bytes(bytes))
-    }
-
-    /// Rows of `#` and `.`: an LED is lit from a quarter of full brightness on.
-    fn shows(&mut self, node: u32, device: &str) -> Option<Vec<String>> {
-        let now = self.s.fleet.now();
-        let node = self.s.fleet.node_mut(node)?;
-        node.run_until(now);
-        let View::Leds { width, levels } = node.machine.view(device)?;
-        let row = |r: &[u8]| r.iter().map(|&l| if l >= 64 { '#' } else { '.' }).collect();
-        Some(levels.chunks(usize::from(width).max(1)).map(row).collect())
-    }
-
-    /// A failure for people: what, since when, what the nodes said last, how to see it again.
-    fn explain(&self, step: &Step, since: Time, what: &str) -> String {
-        let mut text = format!("{}:{}: {what}\n", self.s.name, step.line);
-        text +=
-            &format!("  since {since} s, given up at {} s, seed {}\n", self.s.fleet.now(), self.s.plan.seed);
-        for &n in step.nodes.iter().take(4) {
-            let said = String::from_utf8_lossy(&self.transcripts[n as usize].text).into_owned();
-            let lines: Vec<_> = said.lines().rev().take(5).collect();
-            text += &format!("  last lines of {}:\n", self.name(n));
-            for line in lines.iter().rev() {
-                text += &format!("    {line}\n");
-            }
-        }
-        text + &format!("  again: flotilla test {} --seed {}", self.s.name, self.s.plan.seed)
+        let again = self.levels.iter().rev().find_map(|l| l.again.as_ref());
+        again.map(|a| (a.step.clone(), a.begun))
     }
 }

@@ -4,10 +4,16 @@ use expect_test::{Expect, expect};
 
 #[test]
 fn patterns_find_the_first_match() {
-    assert_eq!(Pattern::Text("b".into()).find(b"abab"), Some(2));
-    assert_eq!(Pattern::Text("x".into()).find(b"abab"), None);
-    let r = Pattern::Regex(regex::bytes::Regex::new("[0-9]+").unwrap());
-    assert_eq!(r.find(b"ab 42 7"), Some(5));
+    let needle = |p: Pattern| p.needle(|_| Err("no variables".into())).unwrap();
+    let text = |t: &str| needle(Pattern::Text(Template::parse(t).unwrap()));
+    assert_eq!(text("b").find(b"abab", 0), Some(2));
+    assert_eq!(text("x").find(b"abab", 0), None);
+    let r = needle(Pattern::Regex(Template::parse("[0-9]+").unwrap()));
+    assert_eq!(r.find(b"ab 42 7", 0), Some(5));
+    // What was searched is not searched again, but for what may have begun there.
+    assert_eq!(text("ab").find(b"ab ab", 3), Some(5));
+    assert_eq!(text("ab").find(b"ab ab", 1), Some(2));
+    assert_eq!(text("").find(b"", 0), Some(0));
 }
 
 struct Shelf;
@@ -19,6 +25,8 @@ impl Files for Shelf {
         match path {
             "good.toml" => Ok(format!("seed = 5\n{NODE}")),
             "bad.toml" => Ok(format!("{NODE}imag = 1\n")),
+            "bad.csv" => Ok("time,temp.heat\n0,1\n".into()),
+            "t.csv" => Ok("time,temp.temperature\n0,1\n1ms,2\n".into()),
             _ => Err(format!("cannot read {path}")),
         }
     }
@@ -58,18 +66,18 @@ fn every_kind_of_step_is_read() {
             "move = [1, 2]",
         ],
         expect![[r######"
-            5: [0] Send("hi\r")
-            7: [0] Expect(Text("ho"), 10000000000)
-            9: [0] Expect(Regex(Regex("h[aeiou]")), 1000000)
-            12: [0] ExpectNot(Text("no"), 2000000000)
+            5: [0] Do(Send("hi\r"), None)
+            7: [0] Until(Printed(Text("ho")), 10000000000)
+            9: [0] Until(Printed(Regex("h[aeiou]")), 1000000)
+            12: [0] Never(Text("no"), 2000000000)
             15: [0] Wait(5000000)
-            17: [0] Input("button-a", "pressed", 1)
-            20: [0] Reset(Pin)
-            22: [0] Memory(Address(536870912), 2, 65535, 10000000000)
-            26: [0] Display("leds", [".....", "#####", ".....", ".....", "....."], 10000000000)
-            29: [0] Exit(3, 10000000000)
-            31: [0] MistakesAtMost(0)
-            33: [0] Move([1.0, 2.0, 0.0])
+            17: [0] Do(Input("button-a", "pressed", 1), None)
+            20: [0] Do(Reset(Pin), None)
+            22: [0] Until(Memory(Address(536870912), Unsigned(2), [Compare { op: Equals, value: Int(65535) }]), 10000000000)
+            26: [0] Until(Display("leds", [".....", "#####", ".....", ".....", "....."]), 10000000000)
+            29: [0] Until(State(Exited(Some(3))), 10000000000)
+            31: [0] Hold(Mistakes([Compare { op: AtMost, value: Int(0) }]), 0)
+            33: [0] Do(Move([1.0, 2.0, 0.0], 0.0), None)
         "######]],
     );
 }
@@ -98,11 +106,11 @@ fn every_mistake_in_steps_is_reported_with_its_place() {
             "move = [nan, 0]",
         ],
         expect![[r#"
-            s.toml:5:1: a step has one of: send, expect, expect-regex, expect-not, wait, input, reset, memory, display, exit, mistakes-at-most, move
+            s.toml:5:1: a step has one of: expect, expect-regex, expect-not, expect-not-regex, wait, memory, check, counter, display, lamp, pin, state, exit, mistakes-at-most, mistakes-at-least, send, input, trace, reset, power, power-cut, freeze, drift, stick, flip, move, present, loss, partition, heal, link, line, jam, unjam, repeat, until, branch
             s.toml:8:8: no node or group is called `bitt`; did you mean `bit`?
             s.toml:12:10: a step does one thing; make this one a step of its own
             s.toml:15:1: unknown key `within`
-            s.toml:16:1: a step has one of: send, expect, expect-regex, expect-not, wait, input, reset, memory, display, exit, mistakes-at-most, move
+            s.toml:16:1: a step has one of: expect, expect-regex, expect-not, expect-not-regex, wait, memory, check, counter, display, lamp, pin, state, exit, mistakes-at-most, mistakes-at-least, send, input, trace, reset, power, power-cut, freeze, drift, stick, flip, move, present, loss, partition, heal, link, line, jam, unjam, repeat, until, branch
             s.toml:17:1: unknown key `expcet`
                 did you mean `expect`?
             s.toml:19:16: regex parse error:
@@ -176,4 +184,330 @@ fn a_broken_file_says_where() {
         s.toml:1:1: a fleet has at least one [node.NAME] or [group.NAME]
         s.toml:1:11: `long` is no duration, such as 5s or 250ms"#]],
     );
+}
+
+#[test]
+fn every_fault_is_read() {
+    steps(
+        &[
+            "power = \"off\"\nfor = \"1s\"",
+            "power-cut = \"20ms\"",
+            "freeze = \"1s\"",
+            "drift = -50\nfor = \"1min\"",
+            "stick = \"gpio.p17\"\nlevel = \"low\"",
+            "flip = \"0x20000000\"\nmask = [1, 128]",
+            "flip = \"ram\"\nrandom = 3",
+            "present = false",
+            "move = [1, 2]\nspeed = 0.5",
+            "loss = 0.5\nfor = \"2s\"",
+            "partition = [[\"bit\"], []]\nfor = \"2s\"",
+            "heal = true",
+            "jam = { name = \"j\", mhz = [2400, 2410], dbm = 3 }\nfor = \"1s\"",
+            "unjam = \"j\"",
+        ],
+        expect![[r#"
+            5: [0] Do(Power(false), Some(1000000000))
+            8: [0] Do(Power(false), Some(20000000))
+            10: [0] Do(Freeze(1000000000), None)
+            12: [0] Do(Drift(-50), Some(60000000000))
+            15: [0] Do(Stick("gpio", "p17", Some(false)), None)
+            18: [0] Do(Flip(Address(536870912), Mask([1, 128])), None)
+            21: [0] Do(Flip(Symbol("ram", 0), Random(3, None)), None)
+            24: [0] Do(Present(false), None)
+            26: [0] Do(Move([1.0, 2.0, 0.0], 0.5), None)
+            29: [0] Do(Loss("radio", 0.5, Some(2000000000)), None)
+            32: [0] Do(Partition("radio", [[0], []]), Some(2000000000))
+            35: [0] Do(Heal("radio"), None)
+            37: [0] Do(Jam("j", Jammer { position: [0.0, 0.0, 0.0], mhz: (2400, 2410), dbm: 3.0, pattern: Always }), Some(1000000000))
+            40: [0] Do(Unjam("j"), None)
+        "#]],
+    );
+}
+
+#[test]
+fn every_condition_is_read() {
+    steps(
+        &[
+            "memory = \"0x20000000\"\ntype = \"i16\"\nat-least = -5\nbelow = 7",
+            "memory = \"0x20000000\"\ntype = \"f32\"\nequals = 0.5\nduring = \"1s\"",
+            "check = \"bit.0x20000000 != 0x10\"",
+            "counter = \"radio.received\"\nratio = \"radio.sent\"\nat-least = 0.5",
+            "lamp = \"leds.24\"",
+            "lamp = \"leds.0\"\nbelow = 100",
+            "pin = \"gpio.p3\"\nlevel = \"high\"",
+            "state = \"asleep\"",
+            "mistakes-at-least = 1",
+            "expect-not-regex = \"a+\"",
+            "node = [\"bit\", \"all\"]\nexpect = \"x\"",
+        ],
+        expect![[r#"
+            5: [0] Until(Memory(Address(536870912), Signed(2), [Compare { op: AtLeast, value: Int(-5) }, Compare { op: Below, value: Int(7) }]), 10000000000)
+            10: [0] Hold(Memory(Address(536870912), Float(4), [Compare { op: Equals, value: Float(0.5) }]), 1000000000)
+            15: [0] Until(Memory(Address(536870912), Natural, [Compare { op: Not, value: Int(16) }]), 10000000000)
+            17: [0] Until(Counter(Counter { medium: "radio", name: "received", of: Some(("radio", "sent", [0])) }, [Compare { op: AtLeast, value: Float(0.5) }]), 10000000000)
+            21: [0] Until(Lamp("leds", 24, [Compare { op: AtLeast, value: Int(64) }]), 10000000000)
+            23: [0] Until(Lamp("leds", 0, [Compare { op: Below, value: Int(100) }]), 10000000000)
+            26: [0] Until(Pin("gpio", "p3", true), 10000000000)
+            29: [0] Until(State(Asleep), 10000000000)
+            31: [0] Until(Mistakes([Compare { op: AtLeast, value: Int(1) }]), 10000000000)
+            33: [0] Never(Regex("a+"), 1000000000)
+            35: [0] Until(Printed(Text("x")), 10000000000)
+        "#]],
+    );
+}
+
+#[test]
+fn times_repetitions_and_branches_are_read() {
+    steps(
+        &[
+            "at = \"3s\"\nsend = \"x\"",
+            "every = \"1s\"\ntimes = 3\nsend = \"x\"",
+            "repeat = 2\nstep = [{ send = \"x\" }, { wait = \"1s\" }]",
+            "until = { expect = \"done\" }\nwithin = \"1s\"\nstep = [{ send = \"x\" }]",
+            "branch = [{ step = [{ send = \"x\" }] }, { name = \"other\", step = [] }]",
+        ],
+        expect![[r#"
+            5: [0] WaitTo(3000000000)
+            5: [0] Do(Send("x"), None)
+            8: [0] Repeat(Repeat { steps: [Step { line: 8, nodes: [0], action: Do(Send("x"), None) }], count: Some(3), until: None, every: Some(1000000000), within: 18446744073709551615 })
+            12: [0] Repeat(Repeat { steps: [Step { line: 14, nodes: [0], action: Do(Send("x"), None) }, Step { line: 14, nodes: [0], action: Wait(1000000000) }], count: Some(2), until: None, every: None, within: 18446744073709551615 })
+            15: [0] Repeat(Repeat { steps: [Step { line: 18, nodes: [0], action: Do(Send("x"), None) }], count: None, until: Some(Step { line: 16, nodes: [0], action: Until(Printed(Text("done")), 10000000000) }), every: None, within: 1000000000 })
+            19: [0] Branches([[Step { line: 20, nodes: [0], action: Do(Send("x"), None) }], []])
+        "#]],
+    );
+}
+
+#[test]
+fn mistakes_in_faults_and_conditions() {
+    steps(
+        &[
+            "power = \"of\"",
+            "drift = 1000000",
+            "stick = \"p17\"\nlevel = \"low\"",
+            "stick = \"gpio.p99\"\nlevel = \"low\"",
+            "stick = \"gpoi.p9\"\nlevel = \"low\"",
+            "flip = \"nowhere\"",
+            "flip = \"0x20000000\"\nmask = 0",
+            "flip = \"rom\"\nrandom = 0",
+            "loss = 2",
+            "partition = [[\"bit\"], [\"bit\"]]",
+            "unjam = \"jj\"",
+            "jam = { mhz = 5 }",
+            "link = \"down\"",
+            "line = \"bit.uart0\"\nfault = \"cut\"",
+            "memory = \"0x20000000\"",
+            "memory = \"0x20000000\"\ntype = \"u8\"\nequals = 256",
+            "check = \"bit.0x20000000\"",
+            "counter = \"radio.recieved\"\nat-least = 1",
+            "counter = \"lan.received\"\nat-least = 1",
+            "counter = \"radio.received\"",
+            "lamp = \"leds.25\"",
+            "pin = \"gpio.p3\"\nlevel = \"up\"",
+            "state = \"sleeping\"",
+            "send = \"${nmae}\"",
+            "send = \"${seed\"",
+            "every = \"1s\"\nsend = \"x\"",
+            "every = \"1us\"\ntimes = 2\nsend = \"x\"",
+            "repeat = 0\nstep = []",
+            "until = { send = \"x\" }\nstep = []",
+            "trace = \"gone.csv\"",
+        ],
+        expect![[r#"
+            s.toml:6:9: `power` is one of: off, on
+                did you mean `off`?
+            s.toml:8:9: a clock drifts by up to 500000 ppm
+            s.toml:10:9: a pin is DEVICE.PIN, such as gpio.p17
+            s.toml:22:8: `mask` is bytes of 0 to 255, one of them not 0
+            s.toml:25:10: 1 to 65536 bits flip at once
+            s.toml:27:8: `loss` lies between 0 and 1
+            s.toml:29:13: a node is in one group only
+            s.toml:31:9: no jammer is called `jj`
+            s.toml:33:7: `name` is missing
+            s.toml:33:15: `mhz` lies between 2300 and 2600
+                channel 7 of a micro:bit is 2407 MHz
+            s.toml:34:1: there is no switch
+            s.toml:37:8: no line ends at `bit.uart0`
+            s.toml:39:1: `equals` is missing
+            s.toml:44:10: 256 has no room in 1 bytes
+            s.toml:46:9: `bit.0x20000000` is no comparison, such as counter == 5
+            s.toml:53:1: what is wanted is missing: equals, not, at-least, at-most, above or below
+            s.toml:59:9: `level` is one of: low, high
+            s.toml:61:9: a state is one of: running, asleep, off, exited, locked-up
+            s.toml:63:8: no step captures `nmae`; a plain `${` is written `$${`
+                did you mean `node`?
+            s.toml:65:8: a variable has no end: `${` needs its `}`
+            s.toml:67:9: `every` needs `times`: how often
+            s.toml:70:9: `every` is at least 1ms
+            s.toml:74:10: `repeat` lies between 1 and 1000000000
+            s.toml:77:9: `until` takes what a step can wait for, such as { expect = "done" }
+            s.toml:80:9: cannot read gone.csv"#]],
+    );
+}
+
+#[test]
+fn what_the_fleet_does_not_have_is_reported_for_faults_too() {
+    steps(
+        &[
+            "stick = \"gpio.p99\"\nlevel = \"low\"",
+            "stick = \"gpoi.p9\"\nlevel = \"low\"",
+            "pin = \"button-a.p1\"\nlevel = \"low\"",
+            "flip = \"rma\"",
+            "flip = \"0x20003fff\"\nmask = [1, 1]",
+            "counter = \"radio.recieved\"\nat-least = 1",
+            "counter = \"lan.received\"\nat-least = 1",
+            "counter = \"radio.received\"\nratio = \"radio.snt\"\nat-least = 1",
+            "lamp = \"leds.25\"",
+            "check = \"bit.main == 1\"",
+            "trace = \"t.csv\"",
+            "trace = \"bad.csv\"",
+        ],
+        expect![[r#"
+            s.toml:6:9: `gpio` of bit has no pin `p99`; it has: detect, sensed0 to sensed31, own0 to own31, level0 to level31, p0 to p31
+            s.toml:9:9: bit has no device `gpoi`
+                did you mean `gpio`?
+            s.toml:12:7: `button-a` of bit has no pin `p1`; it has: contact
+            s.toml:15:8: raw has no symbol or memory `rma`
+                did you mean `ram`?
+            s.toml:17:8: bit has no memory at 0x20003fff+0x2 (memory: flash 0x0+0x40000, uicr 0x10001000+0x100, ram 0x20000000+0x4000)
+            s.toml:20:11: `radio` has no counter `recieved`; it has: sent, received, dropped, damaged, collisions, too-weak, unlucky, absent, cut-off
+                did you mean `received`?
+            s.toml:23:11: bit is on no medium `lan`
+            s.toml:26:11: `radio` has no counter `snt`; it has: sent, received, dropped, damaged, collisions, too-weak, unlucky, absent, cut-off
+                did you mean `sent`?
+            s.toml:30:8: `leds` has 25 lamps, counted from 0
+            s.toml:32:9: raw has no symbol `main`
+            s.toml:36:9: bit has no input `temp.heat`"#]],
+    );
+}
+
+#[test]
+fn what_happens_beside_the_steps() {
+    check(
+        &format!(
+            "{NODE}[[fault]]\nreset = \"pin\"\n[[fault]]\nat = \"1s\"\nexpect = \"x\"\n[[fault]]\nat = \"1s\"\nevry = \"1s\"\nreset = \"pin\"\n"
+        ),
+        expect![[r#"
+            s.toml:5:1: a fault beside the steps has `at`, `every` or both
+            s.toml:7:1: what happens beside the steps is done at once; it waits for nothing
+            s.toml:12:1: unknown key `evry`
+                did you mean `every`?"#]],
+    );
+    let text = format!(
+        "{NODE}[[fault]]\nreset = \"pin\"\nat = \"1s\"\nevery = \"2s\"\ntimes = 3\njitter = \"10ms\"\n"
+    );
+    let s = load("s.toml", &text, None, &Shelf).unwrap();
+    let due = |i| s.schedules[0].due(1, i).0;
+    for i in 0..3 {
+        assert!((1_000_000_000 + 2_000_000_000 * i..=1_010_000_000 + 2_000_000_000 * i).contains(&due(i)));
+    }
+    assert!(due(3) == u64::MAX && s.schedules[0].due(2, 0).0 != due(0));
+}
+
+#[test]
+fn variables_in_texts() {
+    let fill = |text: &str| {
+        let value = |name: &str| if name == "a" { Ok("1.".to_string()) } else { Err(format!("no {name}")) };
+        Template::parse(text).and_then(|t| t.fill(value, regex::escape))
+    };
+    for (text, filled) in [
+        ("plain $ {x} }", Ok("plain $ {x} }")),
+        ("${a}-${a}", Ok("1\\.-1\\.")),
+        ("$${a}", Ok("${a}")),
+        ("${b}", Err("no b")),
+    ] {
+        assert_eq!(fill(text), filled.map(String::from).map_err(String::from), "{text}");
+    }
+    for bad in ["${", "${}", "${a b}", "${a"] {
+        assert!(Template::parse(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn values_compare() {
+    for (text, value, holds) in [
+        ("x == 5", Number::Int(5), true),
+        ("x != 5", Number::Int(5), false),
+        ("x >= -5", Number::Int(-5), true),
+        ("x < 0x10", Number::Int(15), true),
+        ("x <= 2.5", Number::Float(2.5), true),
+        ("x > 2", Number::Float(2.0), false),
+        ("x == 1", Number::Float(f64::NAN), false),
+        ("x != 1", Number::Float(f64::NAN), true),
+    ] {
+        let (left, compare) = Compare::parse(text).unwrap();
+        assert_eq!((left, compare.holds(value)), ("x", holds), "{text}");
+    }
+    for bad in ["x", "x =", "== 5", "x == y", "x = 5", "x == nan", "x == 5 == 6", ""] {
+        assert!(Compare::parse(bad).is_err(), "{bad}");
+    }
+    let bytes = 0xfffe_u64.to_le_bytes();
+    assert_eq!(Type::Signed(2).value(bytes, 2), Number::Int(-2));
+    assert_eq!(Type::Unsigned(2).value(bytes, 2), Number::Int(0xfffe));
+    assert_eq!(Type::Unsigned(1).value(bytes, 1), Number::Int(0xfe));
+    let tenth = u64::from(0.1f32.to_bits()).to_le_bytes();
+    let want = Compare { op: Op::Equals, value: Number::Float(0.1) };
+    assert!(Type::Float(4).fitted(want, 4).holds(Type::Float(4).value(tenth, 4)));
+    let minus = Compare { op: Op::Equals, value: Number::Int(-2) };
+    assert!(Type::Natural.fitted(minus, 2).holds(Type::Natural.value(bytes, 2)));
+    assert_eq!((Type::Natural.size(2), Type::Natural.size(3), Type::Natural.size(0)), (2, 4, 4));
+}
+
+#[test]
+fn thousands_of_mistakes_cost_little_and_a_hundred_are_shown() {
+    let text = format!("{NODE}{}", "[[step]]\nnode = \"bitt\"\nexpcet = \"x\"\n".repeat(20_000));
+    let Err(found) = load("s.toml", &text, None, &Shelf) else { panic!("all of it is wrong") };
+    assert_eq!(found.0.len(), 60_000);
+    let shown = found.to_string();
+    assert!(shown.ends_with("... and 59900 more"), "{}", &shown[shown.len() - 100..]);
+    // Steps inside steps without end.
+    let deep =
+        format!("{NODE}[[step]]\nrepeat = 1\n{}{}", "step = [{ repeat = 1, ".repeat(60), "}]".repeat(60));
+    assert!(load("s.toml", &deep, None, &Shelf).is_err());
+    let wide = format!("{NODE}{}", "[[step]]\nsend = \"x\"\n".repeat(50_000));
+    assert_eq!(load("s.toml", &wide, None, &Shelf).unwrap().steps.len(), 50_000);
+}
+
+mod any_text {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn word() -> impl Strategy<Value = String> {
+        let keys: Vec<_> = super::super::read::every_key();
+        prop_oneof![8 => prop::sample::select(keys).prop_map(String::from), 1 => "[a-z-]{1,8}"]
+    }
+
+    fn value() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "-?[0-9]{1,19}",
+            "(true|false|nan|-?[0-9]{1,3}\\.[0-9]{1,3})",
+            "\"(bit|all|bit\\.x|ram|gpio\\.p[0-9]{1,3}|leds\\.[0-9]{1,3}|radio\\.[a-z]{1,5}|[0-9]{1,9}(ms|s|h)|off|low|\\$\\{[a-z]{0,3}\\}?|0x[0-9a-f]{1,16}|t\\.csv|bit\\.m [=<>!]{1,2} [0-9]{1,3})\"",
+            "\\[[0-9, ]{0,6}\\]",
+            "\\[\\[\"bit\"\\]\\]",
+            "\\{ (name|expect|loss) = \"[a-z]{1,3}\" \\}",
+            "\\[\\{ (send|expect|wait) = \"1s\" \\}\\]",
+        ]
+    }
+
+    fn table() -> impl Strategy<Value = String> {
+        let head = prop_oneof![4 => Just("[[step]]"), 1 => Just("[[fault]]"), 1 => Just("[[step.branch]]"), 1 => Just("[[step.step]]")];
+        let lines = prop::collection::btree_map(word(), value(), 0..4);
+        (head, lines).prop_map(|(head, lines)| {
+            let lines = lines.iter().map(|(k, v)| format!("{k} = {v}\n"));
+            format!("{head}\n{}", lines.collect::<String>())
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Any file is read or refused with a reason; what is read runs without a panic.
+        #[test]
+        fn is_read_and_run_or_refused(tables in prop::collection::vec(table(), 0..6)) {
+            let text = format!("timeout = \"3ms\"\n{NODE}[[step]]\n{}", tables.concat());
+            match load("s.toml", &text.replace("[[step]]\n[[step]]", "[[step]]"), None, &Shelf) {
+                Ok(mut s) => drop(s.run(&crate::Serial, &mut ())),
+                Err(e) => prop_assert!(!e.to_string().is_empty()),
+            }
+        }
+    }
 }

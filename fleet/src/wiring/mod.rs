@@ -4,7 +4,7 @@ mod patch;
 mod read;
 
 pub use patch::PatchPlan;
-pub(crate) use read::{read_lines, read_node_net, read_switches};
+pub(crate) use read::{chance, read_lines, read_link, read_node_net, read_switches};
 
 use crate::{
     Fleet,

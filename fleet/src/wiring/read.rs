@@ -42,7 +42,8 @@ fn time(tab: &Tab, key: &'static str) -> Option<u64> {
     Some(ns)
 }
 
-fn chance(tab: &Tab, key: &'static str) -> Option<f64> {
+/// A probability.
+pub(crate) fn chance(tab: &Tab, key: &'static str) -> Option<f64> {
     let p = tab.float(key)?;
     if !(0.0..=1.0).contains(&p) {
         tab.report(key, format!("`{key}` lies between 0 and 1"), None);
