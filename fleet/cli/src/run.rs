@@ -12,7 +12,8 @@ use crossterm::tty::IsTty;
 use emu_core::Time;
 use fleet::{Act, Command, Fleet, record::Header};
 use fleet_host::{
-    End, HostEvent, Io, Plan, Recording, Runner, gdb, io as host_io, pace::Pacer, pty::Pty, usage::cpu_time,
+    End, HostEvent, Io, Outlet, Plan, Recording, Runner, gdb, io as host_io, pace::Pacer, pty::Pty,
+    usage::cpu_time,
 };
 use std::io::{self, Read, Write};
 
@@ -40,10 +41,16 @@ pub fn run(args: &RunArgs) -> Result<Code, Failure> {
     patches(&fleet);
     let ports = args.gdb.map(|addr| gdb::bind(addr, nodes)).transpose()?.unwrap_or_default();
     let (send, events) = host_io::events();
+    let outlet = Outlet::open(&fleet)?;
+    let served = outlet.as_ref().is_some_and(|o| !o.forwards().is_empty());
+    for (switch, place) in outlet.iter().flat_map(Outlet::forwards) {
+        eprintln!("{switch}: listening on {place}");
+    }
     let side = connect(args, view.typed(), &mut fleet, send.clone())?;
     let io = Io::start(ports, send)?; // from here on signals end the run in order
-    let live = !matches!(side, Side::Batch);
-    let pacer = pacer(args, &side, view == View::Lines);
+    // Somebody on the host may connect at any time.
+    let live = !matches!(side, Side::Batch) || served;
+    let pacer = pacer(args, &side, view == View::Lines, served);
     let plan = Plan {
         end: args.for_.map(Time),
         digest_every: args.common.digest_every,
@@ -55,6 +62,7 @@ pub fn run(args: &RunArgs) -> Result<Code, Failure> {
     let recording = recording(args, header, &fleet)?;
     let mut runner = Runner::new(fleet, executor(&args.common, nodes), events, pacer, plan);
     runner.recording = recording;
+    runner.outlet = outlet;
     capture(&args.outcome, &mut runner)?;
     let end = runner.run(&mut show);
     drop((side, io)); // the terminal is itself again, debuggers have their answers
@@ -102,7 +110,7 @@ fn recording(args: &RunArgs, header: Header, fleet: &Fleet) -> Result<Option<Rec
 }
 
 /// How virtual time keeps to the host's.
-fn pacer(args: &RunArgs, side: &Side, lines: bool) -> Option<Pacer> {
+fn pacer(args: &RunArgs, side: &Side, lines: bool, served: bool) -> Option<Pacer> {
     // Somebody watches a fleet that has no end of its own.
     let watched = lines && args.for_.is_none() && args.until.is_none() && io::stdout().is_tty();
     match (args.speed, side) {
@@ -110,6 +118,7 @@ fn pacer(args: &RunArgs, side: &Side, lines: bool) -> Option<Pacer> {
         // A guest that polls for a key is as idle as one that sleeps, and looks busy.
         (None, Side::Terminal(_)) => Some(Pacer::speed(1.0)),
         (_, Side::Terminal(_) | Side::Pty(_) | Side::Pipe) => Some(Pacer::idle()),
+        (None, Side::Batch) if served && args.for_.is_none() => Some(Pacer::speed(1.0)),
         (None, Side::Batch) if watched => Some(Pacer::idle()),
         (_, Side::Batch) => None,
     }

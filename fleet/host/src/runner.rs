@@ -8,6 +8,7 @@ use crate::{
     capture::Capture,
     gdb::{Debuggers, Place},
     io::HostEvent,
+    outlet::{self, Outlet},
     pace::Pacer,
     record::Recording,
 };
@@ -108,6 +109,8 @@ pub struct Runner {
     still: u32,
     /// What is on the air is written there.
     pub capture: Option<Capture>,
+    /// The way of its gateways to the host's network.
+    pub outlet: Option<Outlet>,
     /// The session is written there.
     pub recording: Option<Recording>,
 }
@@ -136,6 +139,7 @@ impl Runner {
             paused: false,
             still: 0,
             capture: None,
+            outlet: None,
             recording: None,
         }
     }
@@ -238,12 +242,13 @@ impl Runner {
 
     /// How far to run now; `None` after a wait for the host.
     fn target(&mut self, now: Time) -> Option<Time> {
-        let alone = !self.plan.live && !self.debuggers.any();
+        let alone = !self.plan.live && !self.debuggers.any() && self.outlet.is_none();
         let last = self.plan.end.unwrap_or(Time::MAX).min(self.next_digest);
         if self.still > 1 && alone && last < Time::MAX {
             return Some(last); // nothing will happen before then
         }
-        let want = last.min(Time((now.0 / GRID + 1) * GRID));
+        let step = if self.outlet.as_ref().is_some_and(Outlet::busy) { outlet::EXCHANGE } else { GRID };
+        let want = last.min(Time((now.0 / step + 1) * step));
         let Some(pacer) = &mut self.pacer else {
             if self.still > 0 && !alone {
                 self.wait(Some(NAP));
@@ -276,6 +281,9 @@ impl Runner {
             Some(node) => fleet.step(node, target, &*self.executor),
             None => fleet.run_until(target, &*self.executor),
         };
+        if let Some(outlet) = &mut self.outlet {
+            outlet.serve(fleet);
+        }
         let seen = watcher.console(&fleet.take_console());
         if let Some(capture) = &mut self.capture
             && let Err(e) = capture.take(fleet)
@@ -299,7 +307,7 @@ impl Runner {
         }
         let running = fleet.nodes().filter(|n| n.state == NodeState::Running);
         let asleep = running.map(|n| n.machine.next_activity()).all(|t| t == Time::MAX);
-        let dead = asleep && !fleet.has_pending();
+        let dead = asleep && !fleet.has_pending() && self.outlet.is_none();
         self.still = if dead { self.still.saturating_add(1) } else { 0 };
         // One more step lets what is still on the air arrive.
         let over = self.still > 1 && self.plan.end.is_none() && !self.plan.live && !self.debuggers.any();
