@@ -16,7 +16,7 @@ const FLIP_SEED: u64 = 0xf11b;
 const JITTER_SEED: u64 = 0x717e4;
 
 /// An act for a node, or for [`Command::FLEET`].
-type Order = (u32, Act);
+pub(super) type Order = (u32, Act);
 
 impl Runner<'_> {
     /// Does something now, and undoes it after a while.
@@ -69,7 +69,7 @@ fn undone(deed: &Deed, usual: Noise) -> Option<Deed> {
 }
 
 /// The commands of a deed.
-fn orders(fleet: &Fleet, step: &Step, deed: &Deed) -> Result<Vec<Order>, String> {
+pub(super) fn orders(fleet: &Fleet, step: &Step, deed: &Deed) -> Result<Vec<Order>, String> {
     let each = |act: Act| Ok(step.nodes.iter().map(|n| (*n, act.clone())).collect());
     let per_node = |act: &dyn Fn(u32) -> Result<Act, String>| {
         step.nodes.iter().map(|n| Ok((*n, act(*n)?))).collect::<Result<Vec<_>, String>>()
@@ -163,7 +163,7 @@ fn on_radio(fleet: &Fleet, step: &Step, deed: &Deed) -> Option<RadioFault> {
 fn on_switch(fleet: &Fleet, step: &Step, medium: u32, deed: &Deed) -> Option<EthernetFault> {
     let of = |nodes: &[u32]| nodes.iter().flat_map(|n| fleet.node(*n).stations(medium)).collect::<Vec<_>>();
     let stations = of(&step.nodes);
-    if stations.is_empty() {
+    if stations.is_empty() && matches!(deed, Deed::Link(..) | Deed::Loss(..)) {
         return None; // none would mean all
     }
     Some(match deed {
@@ -209,7 +209,7 @@ impl Player {
             let at = self.due();
             let values = &self.trace.rows[self.next].1;
             self.next += 1;
-            for (&(ref device, ref name), value) in self.trace.columns.iter().zip(values) {
+            for ((device, name), value) in self.trace.columns.iter().zip(values) {
                 let Some(value) = *value else { continue };
                 for &node in self.nodes.iter() {
                     let act = Act::Input { device: device.clone(), name: name.clone(), value };

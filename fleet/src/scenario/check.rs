@@ -46,11 +46,13 @@ fn done(deed: &Deed, step: &Step, fleet: &Fleet, nodes: &[&Node]) -> Option<(Wro
             nodes.iter().find_map(|n| pin(n, device, name).err()).map(|w| (w, "stick"))
         }
         Deed::Flip(place, flips) => nodes.iter().find_map(|n| flip(n, place, flips)).map(|w| (w, "flip")),
-        Deed::Link(switch, _) => {
-            let medium = fleet.media().position(|m| m.0 == switch)? as u32;
-            let away =
-                step.nodes.iter().map(|n| fleet.node(*n)).find(|n| n.stations(medium).next().is_none())?;
-            Some(((format!("{} has no link to `{switch}`", away.name), None), "link"))
+        Deed::Link(medium, _) | Deed::Loss(medium, ..) => {
+            let number = fleet.media().position(|m| m.0 == medium)? as u32;
+            let on = |n: &u32| fleet.node(*n).stations(number).next().is_some();
+            let first = fleet.node(*step.nodes.first()?);
+            let key = if matches!(deed, Deed::Link(..)) { "link" } else { "loss" };
+            let wrong = || ((format!("{} has no link to `{medium}`", first.name), None), key);
+            (!step.nodes.iter().any(on)).then(wrong)
         }
         _ => None,
     }

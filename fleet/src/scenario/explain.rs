@@ -61,7 +61,7 @@ impl Runner<'_> {
 
     pub(super) fn explain(&mut self, failed: &Failed) -> String {
         let (now, seed) = (self.s.fleet.now(), self.s.plan.seed);
-        let (line, since) = failed.step.as_ref().map_or((1, Time::ZERO), |(step, since)| (step.line, *since));
+        let (line, since) = failed.step.as_ref().map_or((1, Time::ZERO), |s| (s.0.line, s.1));
         let mut text = format!("{}:{line}: {}\n", self.s.name, failed.what);
         text += &format!("  since {since} s, given up at {now} s, seed {seed}\n");
         if failed.timed_out && self.s.fleet.quiet_until() == Time::MAX {

@@ -57,12 +57,12 @@ pub(super) struct Failed {
     /// The nodes it is about; none: those of the step.
     pub nodes: Vec<u32>,
     /// The step and since when it was at work.
-    pub step: Option<(Step, Time)>,
+    pub step: Option<Box<(Step, Time)>>,
 }
 
 impl Failed {
     fn new(timed_out: bool, what: String, nodes: Vec<u32>, step: &Step, since: Time) -> Failed {
-        Failed { timed_out, what, nodes, step: Some((step.clone(), since)) }
+        Failed { timed_out, what, nodes, step: Some(Box::new((step.clone(), since))) }
     }
 }
 
@@ -566,7 +566,7 @@ impl<'a> Runner<'a> {
 impl Branch<'_> {
     /// Says which step a failure from outside met.
     fn blame(&self, mut failed: Failed) -> Failed {
-        failed.step = failed.step.or_else(|| self.stands_at());
+        failed.step = failed.step.or_else(|| self.stands_at().map(Box::new));
         failed
     }
 

@@ -380,6 +380,56 @@ fn what_the_fleet_does_not_have_is_reported_for_faults_too() {
     );
 }
 
+/// The commands that steps become, for two boards on a switch and a line.
+fn commands(steps: &[&str], expect: Expect) {
+    let board = "machine = \"mps2-an386\"\nimage = \"raw\"\nat = 0\n";
+    let line = "[[uart]]\na = \"b.0.uart1\"\nb = \"b.1.uart1\"\n";
+    let steps: String = steps.iter().map(|s| format!("[[step]]\n{s}\n")).collect();
+    let text = format!("[switch.lan]\n[group.b]\ncount = 2\n{board}{line}{steps}");
+    let s = load("s.toml", &text, None, &Shelf).unwrap_or_else(|e| panic!("{e}"));
+    let mut shown = String::new();
+    for step in &s.steps {
+        let Action::Do(deed, _) = &step.action else { panic!("{step:?}") };
+        for (node, act) in super::act::orders(&s.fleet, step, deed).unwrap() {
+            shown += &format!(
+                "{} {act:?}\n",
+                if node == crate::Command::FLEET { "fleet".into() } else { node.to_string() }
+            );
+        }
+    }
+    expect.assert_eq(&shown);
+}
+
+#[test]
+fn deeds_to_switches_and_lines() {
+    commands(
+        &[
+            "node = \"b.1\"\nlink = \"down\"",
+            "link = \"up\"",
+            "node = \"b.0\"\nlink = { loss = 0.25, latency = \"1ms\" }",
+            "node = \"b.0\"\nmedium = \"lan\"\nloss = 0.5\nfor = \"1s\"",
+            "medium = \"lan\"\nloss = 0.5",
+            "medium = \"lan\"\npartition = [[\"b.0\"], [\"b.1\"]]",
+            "medium = \"lan\"\nheal = true",
+            "medium = \"radio\"\npartition = [\"b.0\"]",
+            "line = \"b.1.uart1\"\nfault = \"cut\"",
+            "line = \"b.0.uart1\"\nfault = \"noise\"\nbit_errors = 0.01",
+        ],
+        expect![[r#"
+            fleet Fault { medium: 1, fault: Ethernet(Down { stations: [1] }) }
+            fleet Fault { medium: 1, fault: Ethernet(Up { stations: [0, 1] }) }
+            fleet Fault { medium: 1, fault: Ethernet(Set { stations: [0], changes: LinkChange { latency_ns: Some(1000000), bandwidth: None, queue: None, loss: Some(0.25), duplication: None, reordering: None, reorder_ns: None, corruption: None } }) }
+            fleet Fault { medium: 1, fault: Ethernet(Burst { stations: [0], loss: 0.5, until: Time(1000000000) }) }
+            fleet Fault { medium: 1, fault: Ethernet(Set { stations: [0, 1], changes: LinkChange { latency_ns: None, bandwidth: None, queue: None, loss: Some(0.5), duplication: None, reordering: None, reorder_ns: None, corruption: None } }) }
+            fleet Fault { medium: 1, fault: Ethernet(Partition { groups: [[0], [1]] }) }
+            fleet Fault { medium: 1, fault: Ethernet(Heal) }
+            fleet Fault { medium: 0, fault: Radio(Partition { groups: [[0]] }) }
+            fleet LineFault { line: 0, fault: Line(Cut) }
+            fleet LineFault { line: 0, fault: Line(Noise(Noise { loss: 0.0, bit_errors: 0.01 })) }
+        "#]],
+    );
+}
+
 #[test]
 fn what_happens_beside_the_steps() {
     check(

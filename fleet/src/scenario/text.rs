@@ -93,7 +93,7 @@ impl Pattern {
         match self {
             Pattern::Text(t) => Ok(Needle::Text(t.fill(value, str::to_string)?.into_bytes())),
             Pattern::Regex(t) => {
-                let text = t.fill(value, |v| regex::escape(v))?;
+                let text = t.fill(value, regex::escape)?;
                 regex::bytes::Regex::new(&text).map(Needle::Regex).map_err(|e| e.to_string())
             }
         }
