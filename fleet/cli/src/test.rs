@@ -12,10 +12,11 @@ use fleet::{
     scenario::{self, Observer, Report, Scenario},
 };
 use fleet_host::{
-    Folder, load,
+    Folder, Outlet, load,
     usage::{cpu_time, thread_cpu_time},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use netsim::gateway::{HostEvent, HostRequest};
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use std::{
     collections::BTreeMap,
@@ -253,14 +254,14 @@ fn one(
     let (mut output, mut time) = (vec![], Time::ZERO);
     let (code, message) = match load(job, &name) {
         Err(message) => (Code::BadInput, format!("error in {name}\n{message}")),
-        Ok(mut s) => {
+        Ok((mut s, outlet)) => {
             s.fleet.slice = args.common.slice.unwrap_or(u64::MAX);
             let names: Vec<_> = s.fleet.nodes().map(|n| n.name.clone()).collect();
             let executor = executor(names.len());
             let lines = args.verbose.then(|| Lines::new(vec![], names, None));
             let every = args.common.digest_every;
             let next = every.map_or(Time::MAX, Time);
-            let mut watch = Watch { lines, every, next, live, output: vec![] };
+            let mut watch = Watch { lines, every, next, live, outlet, output: vec![] };
             let report = s.run(&*executor, &mut watch);
             output = watch.finish();
             time = report.time;
@@ -270,9 +271,12 @@ fn one(
     Verdict { name, seed: job.seed, code, message, output, cpu: clock().saturating_sub(started), time }
 }
 
-fn load(job: &Job, name: &str) -> Result<Scenario, String> {
+fn load(job: &Job, name: &str) -> Result<(Scenario, Option<Outlet>), String> {
     let text = load::text(&job.path).map_err(|e| e.to_string())?;
-    scenario::load(name, &text, job.seed, &Folder::of(&job.path)).map_err(|e| e.to_string())
+    let scenario =
+        scenario::load(name, &text, job.seed, &Folder::of(&job.path)).map_err(|e| e.to_string())?;
+    let outlet = Outlet::open(&scenario.fleet).map_err(|e| e.to_string())?;
+    Ok((scenario, outlet))
 }
 
 fn judge(name: &str, seed: Option<u64>, report: &Report) -> (Code, String) {
@@ -322,6 +326,8 @@ struct Watch {
     every: Option<u64>,
     next: Time,
     live: bool,
+    /// The way of its gateways to the host's network.
+    outlet: Option<Outlet>,
     output: Vec<u8>,
 }
 
@@ -351,6 +357,9 @@ impl Observer for Watch {
             let _ = lines.show(bytes); // into memory
             self.take();
         }
+    }
+    fn host(&mut self, requests: Vec<(u32, HostRequest)>) -> Vec<(u32, HostEvent)> {
+        self.outlet.as_mut().map(|o| o.exchange(requests)).unwrap_or_default()
     }
     fn tick(&mut self, scenario: &mut Scenario) {
         let now = scenario.fleet.now();

@@ -281,8 +281,10 @@ impl Runner {
             Some(node) => fleet.step(node, target, &*self.executor),
             None => fleet.run_until(target, &*self.executor),
         };
-        if let Some(outlet) = &mut self.outlet {
+        if let Some(outlet) = self.outlet.as_mut().filter(|_| exit == FleetExit::Reached) {
             outlet.serve(fleet);
+            // What the host told is done and in the journal, should the run end here.
+            let _ = fleet.run_until(fleet.now(), &*self.executor);
         }
         let seen = watcher.console(&fleet.take_console());
         if let Some(capture) = &mut self.capture
