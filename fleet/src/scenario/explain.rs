@@ -1,7 +1,7 @@
 //! Failures for people: what, since when, what the nodes said last and how they are, how to see it again.
 
 use super::{
-    Action, Condition,
+    Action, Condition, State,
     compare::list,
     run::{Failed, Runner},
 };
@@ -33,6 +33,7 @@ impl fmt::Display for Condition {
             Condition::Lamp(device, i, want) => write!(f, "brightness of {device}.{i} {}", list(want)),
             Condition::Pin(device, pin, true) => write!(f, "{device}.{pin} to be high"),
             Condition::Pin(device, pin, false) => write!(f, "{device}.{pin} to be low"),
+            Condition::State(State::Exited(Some(code))) => write!(f, "the guest to end with {code}"),
             Condition::State(state) => write!(f, "state {state}"),
             Condition::Mistakes(want) => write!(f, "mistakes {}", list(want)),
         }
