@@ -30,5 +30,6 @@ pub use command::{Act, Command};
 pub use executor::{Executor, Serial};
 pub use fleet::{End, Fleet, FleetExit, MediumId};
 pub use island::Island;
+pub use netsim::gateway;
 pub use node::{ConsoleByte, Node};
 pub use view::{FleetView, NodeState, NodeView};

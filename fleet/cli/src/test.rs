@@ -9,6 +9,7 @@ use crate::{
 use emu_core::Time;
 use fleet::{
     ConsoleByte, Executor, Serial,
+    gateway::{HostEvent, HostRequest},
     scenario::{self, Observer, Report, Scenario},
 };
 use fleet_host::{
@@ -16,7 +17,6 @@ use fleet_host::{
     usage::{cpu_time, thread_cpu_time},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use netsim::gateway::{HostEvent, HostRequest};
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use std::{
     collections::BTreeMap,

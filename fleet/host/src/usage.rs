@@ -1,11 +1,13 @@
 //! What a run costs the host.
 
 use nix::sys::resource::{UsageWho, getrusage};
+use nix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 
-/// CPU time that the calling thread has used.
+/// CPU time that the calling thread has used, to the nanosecond: what `getrusage` tells is as old as the last tick.
 pub fn thread_cpu_time() -> Duration {
-    of(UsageWho::RUSAGE_THREAD)
+    let now = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID);
+    now.map(Duration::from).unwrap_or_default()
 }
 
 /// CPU time that this process has used, all threads together.

@@ -49,6 +49,17 @@ impl Job {
             .into())
     }
 
+    /// Runs it to its end: the number at the end of the last line it prints.
+    pub fn figure(&self) -> Result<f64> {
+        let output = Command::new(&self.program).args(&self.arguments).stdin(Stdio::null()).output()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let figure = text.split_whitespace().last().and_then(|word| word.parse().ok());
+        match figure.filter(|_| output.status.success() && text.contains(self.expect)) {
+            Some(figure) => Ok(figure),
+            None => Err(format!("{} printed no figure", self.program.display()).into()),
+        }
+    }
+
     /// The memory it had resident towards its end, in KiB: the middle of what a look every 10 ms showed in the last quarter of
     /// its time. `None`: this system has no `/proc`. (The kernel's own figure for children that have ended is that of
     /// the largest ever.)

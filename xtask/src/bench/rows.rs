@@ -20,6 +20,10 @@ pub const CASES: &[Case] = &[
     Case { name: "idle-microbit", measure: idle_microbit },
     Case { name: "fleet-idle-1000", measure: fleet_idle },
     Case { name: "node-memory", measure: node_memory },
+    Case { name: "air-100", measure: air },
+    Case { name: "air-frame-1000-vs-100", measure: air_frame_1000 },
+    Case { name: "air-frame-4000-vs-100", measure: air_frame_4000 },
+    Case { name: "parallel-64", measure: parallel },
     Case { name: "start", measure: start },
 ];
 
@@ -132,6 +136,64 @@ spacing = 4.0
 machine = "microbit"
 image = "microbit-micropython"
 "#;
+
+/// A hundred micro:bits, each of which sends ten packets a second, for ten virtual seconds.
+fn air(name: &str) -> Result<Outcome> {
+    let file = release("bench-air.toml");
+    std::fs::write(&file, AIR)?;
+    let job = Job::new(flotilla(), &["test", &file.display().to_string(), "--threads", "1"], "1 passed");
+    against(name, "CPU s per virtual s", 1.0, || Ok(job.measure()?.cpu / 10.0)).map(Outcome::Row)
+}
+
+/// Steps that start the senders at different times.
+const AIR: &str = r#"
+[group.bit]
+count = 100
+columns = 10
+spacing = 15.0
+machine = "microbit"
+image = "microbit-micropython"
+[[step]]
+expect = ">>> "
+[[step]]
+send = "import radio, random; from microbit import sleep; radio.on(); sleep(random.randrange(100))\r"
+[[step]]
+expect = "\n>>> "
+[[step]]
+send = "while True: radio.send('0123456789'); sleep(98)\r\r"
+[[step]]
+wait = "10s"
+[[step]]
+counter = "radio.sent"
+at-least = 80
+"#;
+
+/// A frame among 1,000 nodes against one among 100 that stand as densely.
+fn air_frame_1000(name: &str) -> Result<Outcome> {
+    air_frame(name, "1000")
+}
+
+/// The same among 4,000.
+fn air_frame_4000(name: &str) -> Result<Outcome> {
+    air_frame(name, "4000")
+}
+
+fn air_frame(name: &str, nodes: &str) -> Result<Outcome> {
+    sh::show(sh::cargo().args(["build", "--quiet", "--release", "-p", "netsim", "--example", "frames"]))?;
+    let job = |nodes| Job::new(release("examples/frames"), &[nodes], "frames");
+    let (few, many) = (job("100"), job(nodes));
+    let figure = || Ok(many.measure()?.cpu / few.measure()?.cpu);
+    against(name, "CPU time per frame, ratio", 1.5, figure).map(Outcome::Row)
+}
+
+/// 64 busy micro:bits: CPU time on one thread by what two threads would take, if each had a core of its own.
+fn parallel(name: &str) -> Result<Outcome> {
+    sh::show(sh::cargo().args(["build", "--quiet", "--release", "-p", "fleet-host", "--example", "halves"]))?;
+    let job = Job::new(release("examples/halves"), &[], "speed-up");
+    // The least that counts is 1.6 times as fast: rows have an upper limit.
+    let figure = || Ok(1.0 / job.figure()?);
+    against(name, "of one thread's time", 1.0 / 1.6, figure).map(Outcome::Row)
+}
 
 /// From the shell to the first guest instructions and out again, by the clock on the wall.
 fn start(name: &str) -> Result<Outcome> {
