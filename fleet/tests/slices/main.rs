@@ -9,3 +9,4 @@ mod microbit;
 mod mps2;
 mod radio;
 mod shipped;
+mod ways;
