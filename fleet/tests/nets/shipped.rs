@@ -16,6 +16,11 @@ fn fleet_net_loss() {
     runs_the_same("net-loss.toml");
 }
 
+#[test]
+fn fleet_mesh() {
+    runs_the_same("mesh.toml");
+}
+
 /// What a scenario says when a line of it is another.
 fn fails(name: &str, line: &str, instead: &str) -> String {
     let text = std::fs::read_to_string(scenarios().join(name)).expect(name);
@@ -28,7 +33,7 @@ fn fails(name: &str, line: &str, instead: &str) -> String {
 #[test]
 fn fleet_net_scenarios_need_their_network() {
     let said = fails("net-pair.toml", "[switch.lan]", "[switch.lan]\nloss = 1.0");
-    assert!(said.contains("3 sent, 3 received"), "{said}");
+    assert!(said.contains("waited for /40 bytes from") && said.contains("3 sent, 0 received"), "{said}");
     let said = fails("net-loss.toml", "loss = 0.01", "loss = 1.0");
     assert!(said.contains("received 200000 bytes"), "{said}");
     // Links without a fault: nothing is sent twice, and the scenario says that it tested nothing.
