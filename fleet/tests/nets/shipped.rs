@@ -17,6 +17,11 @@ fn fleet_net_loss() {
 }
 
 #[test]
+fn fleet_net_gateway() {
+    runs_the_same("net-gateway.toml");
+}
+
+#[test]
 fn fleet_mesh() {
     runs_the_same("mesh.toml");
 }
