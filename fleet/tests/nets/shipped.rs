@@ -22,6 +22,21 @@ fn fleet_net_gateway() {
 }
 
 #[test]
+fn fleet_uart_bridge() {
+    runs_the_same("uart-bridge.toml");
+}
+
+#[test]
+fn fleet_uart_bridge_needs_its_lines() {
+    let said = fails("uart-bridge.toml", "b = \"bit.uart0.edge\"", "b = \"bit.uart0.edge\"\nloss = 1.0");
+    assert!(said.contains("warm in here"), "{said}");
+    let said = fails("uart-bridge.toml", "b = \"bridge.exp1\"", "b = \"bridge.exp2\"");
+    assert!(said.contains("gpio0.1: 1"), "{said}");
+    let said = fails("uart-bridge.toml", "position = [8, 3]", "position = [800, 3]");
+    assert!(said.contains("warm in here"), "{said}");
+}
+
+#[test]
 fn fleet_mesh() {
     runs_the_same("mesh.toml");
 }

@@ -21,7 +21,8 @@ shipped! {
 }
 
 /// Those with their tests in the target `nets`, under the same names.
-const IN_NETS: &[&str] = &["mesh.toml", "net-gateway.toml", "net-loss.toml", "net-pair.toml"];
+const IN_NETS: &[&str] =
+    &["mesh.toml", "net-gateway.toml", "net-loss.toml", "net-pair.toml", "uart-bridge.toml"];
 
 #[test]
 fn every_shipped_scenario_has_its_test() {
