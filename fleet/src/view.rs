@@ -88,6 +88,12 @@ pub struct FleetView {
     pub commands: u64,
 }
 
+/// Rows of `#` and `.`: a lamp is lit from a quarter of full brightness on.
+pub fn lamps(width: u16, levels: &[u8]) -> Vec<String> {
+    let row = |r: &[u8]| r.iter().map(|&l| if l >= 64 { '#' } else { '.' }).collect();
+    levels.chunks(usize::from(width).max(1)).map(row).collect()
+}
+
 /// A node that was brought to `now`.
 fn node_view(n: &Node, now: Time) -> NodeView {
     let m = &n.machine;

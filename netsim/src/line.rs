@@ -15,7 +15,7 @@
 //! Break conditions, framing errors, senders and receivers of different rates; a level that both ends drive against each
 //! other; rise times.
 
-use crate::ethernet::{Delivery, add};
+use crate::{ethernet::add, medium::Delivery};
 use emu_core::{Time, link::Msg, rng::hash_words};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};

@@ -1,6 +1,5 @@
 //! A medium of any kind, as a fleet holds it.
 
-pub use crate::ethernet::Delivery;
 use crate::{
     ethernet::{EthernetFault, EthernetMedium, LoggedFrame},
     gateway::{HostEvent, HostRequest},
@@ -9,6 +8,17 @@ use crate::{
 };
 use emu_core::{Time, link::Msg};
 use serde::{Deserialize, Serialize};
+
+/// What a station gets to hear.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// When.
+    pub at: Time,
+    /// Who.
+    pub station: u32,
+    /// What.
+    pub msg: Msg,
+}
 
 /// A medium of a closed set of kinds.
 #[derive(Clone, Debug, Serialize, Deserialize)]

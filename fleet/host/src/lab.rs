@@ -30,6 +30,7 @@ use emu_core::{
 use fleet::{
     Act, Command, Executor, Fleet, FleetExit, NodeState, Serial,
     config::{self, NodePlan, Plan},
+    view::lamps,
     wiring::{LinePlan, PatchPlan, SwitchPlan},
 };
 use netsim::{RadioConfig, line::LineConfig};
@@ -427,7 +428,6 @@ impl Handle<'_> {
         let Some((_, View::Leds { width, levels })) = node.displays.iter().find(|d| d.0 == device) else {
             return Err(self.nothing(format!("no display is called `{device}`")));
         };
-        let row = |r: &[u8]| r.iter().map(|&l| if l >= 64 { '#' } else { '.' }).collect();
-        Ok(levels.chunks(usize::from(*width).max(1)).map(row).collect())
+        Ok(lamps(*width, levels))
     }
 }

@@ -1,7 +1,7 @@
 //! Looks whether what a step waits for holds.
 
 use super::{Compare, Condition, Counter, Number, Place, State, Type, check, run::Runner};
-use crate::{Fleet, NodeState};
+use crate::{Fleet, NodeState, view::lamps};
 use devices::source::nearest;
 use emu_core::device::View;
 use netsim::Medium;
@@ -88,11 +88,10 @@ impl Runner<'_> {
         Some((width, levels))
     }
 
-    /// Rows of `#` and `.`: a lamp is lit from a quarter of full brightness on.
+    /// What a display shows, row by row.
     pub(super) fn rows(&mut self, n: u32, device: &str) -> Option<Vec<String>> {
         let (width, levels) = self.levels(n, device)?;
-        let row = |r: &[u8]| r.iter().map(|&l| if l >= 64 { '#' } else { '.' }).collect();
-        Some(levels.chunks(usize::from(width).max(1)).map(row).collect())
+        Some(lamps(width, &levels))
     }
 
     /// What a condition looks at, as it is now on a node, for people.

@@ -33,24 +33,13 @@ mod tests;
 pub use config::{EthernetConfig, EthernetFault, LinkChange, LinkConfig};
 pub use log::{Counters, Fate, LoggedFrame};
 
-use crate::gateway::Gateway;
+use crate::{gateway::Gateway, medium::Delivery};
 use config::{LEAST_BYTES, chance};
 use emu_core::{Time, link::Msg};
 pub(crate) use log::add;
 use log::{Id, Log};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-
-/// What a station gets to hear.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Delivery {
-    /// When.
-    pub at: Time,
-    /// Who.
-    pub station: u32,
-    /// What.
-    pub msg: Msg,
-}
 
 /// The station number of the switch's own gateway.
 pub const GATEWAY: u32 = u32::MAX;
