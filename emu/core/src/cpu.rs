@@ -30,6 +30,37 @@ pub enum CpuExit {
     Lockup,
 }
 
+/// What executes a CPU's instructions: a wish, not part of the state. The results are the same.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Engine {
+    /// Compiled code where the host can run it, else the interpreter.
+    #[default]
+    Auto,
+    /// The interpreter alone.
+    Interpreter,
+    /// Compiled code; who asks for it has seen that the host can ([`Cpu::compiles`]).
+    Jit,
+}
+
+/// What an engine did since the CPU was made: for people, not part of the state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct EngineStats {
+    /// Instructions that ran in compiled code; the others of [`Cpu::retired`] were interpreted.
+    pub compiled: u64,
+    /// Times that compiled code was entered.
+    pub entries: u64,
+    /// Times it was left: the budget ended within the next block.
+    pub left_budget: u64,
+    /// Nothing compiled was at the target of a jump.
+    pub left_target: u64,
+    /// Something wanted attention: an interrupt, a device's event, a change of permissions or code.
+    pub left_attention: u64,
+    /// An instruction faulted, or waits for somebody.
+    pub left_fault: u64,
+    /// Operations that compiled code left to the interpreter: device accesses, first accesses to pages, rare instructions.
+    pub slow_ops: u64,
+}
+
 /// One register as a debugger sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RegDesc {
@@ -95,6 +126,16 @@ pub trait Cpu: Send + Sync {
     fn debug_write(&mut self, bus: &mut Bus, addr: u64, bytes: &[u8]) -> usize;
     /// The semihosting call at which the core waits is done: result in the result register, on behind the call.
     fn semihost_done(&mut self, result: u64);
+    /// Chooses what executes the instructions.
+    fn set_engine(&mut self, _engine: Engine) {}
+    /// Whether compiled code can be run on this host for this CPU; if not, why.
+    fn compiles(&self) -> Result<(), String> {
+        Err("this CPU has no compiler".into())
+    }
+    /// What the engine did.
+    fn engine_stats(&self) -> EngineStats {
+        EngineStats::default()
+    }
     /// What this core model leaves out.
     fn not_modelled(&self) -> &'static [&'static str];
 }
