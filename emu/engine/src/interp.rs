@@ -72,6 +72,23 @@ fn shift_imm(kind: Code, v: u32, n: u32) -> (u32, u32) {
     }
 }
 
+/// RISC-V's quotients and remainders (unprivileged specification, table 11): nothing faults.
+fn divide_rv(code: Code, a: u32, b: u32) -> u32 {
+    match (code, b) {
+        (Code::DivRv | Code::DivuRv, 0) => u32::MAX,
+        (_, 0) => a,
+        (Code::DivRv, _) => (a as i32).wrapping_div(b as i32) as u32,
+        (Code::DivuRv, _) => a / b,
+        (Code::RemRv, _) => (a as i32).wrapping_rem(b as i32) as u32,
+        _ => a % b,
+    }
+}
+
+/// High half of a product of 32-bit factors.
+fn high(product: i64) -> u32 {
+    (product >> 32) as u32
+}
+
 fn div_signed(a: u32, b: u32) -> u32 {
     if b == 0 { 0 } else { (a as i32).wrapping_div(b as i32) as u32 }
 }
@@ -442,6 +459,19 @@ pub fn exec<G: Guest, X: Chain<G>, const FULL: bool>(
                     stop_here!();
                 }
             }
+            Code::Slt => set!(u32::from((r!(a) as i32) < r!(b) as i32)),
+            Code::SltI => set!(u32::from((r!(a) as i32) < op.imm as i32)),
+            Code::Sltu => set!(u32::from(r!(a) < r!(b))),
+            Code::SltuI => set!(u32::from(r!(a) < op.imm)),
+            Code::Sll => set!(r!(a).wrapping_shl(r!(b))),
+            Code::Srl => set!(r!(a).wrapping_shr(r!(b))),
+            Code::Sra => set!((r!(a) as i32).wrapping_shr(r!(b)) as u32),
+            Code::Mulh => set!(high(i64::from(r!(a) as i32) * i64::from(r!(b) as i32))),
+            Code::Mulhsu => set!(high(i64::from(r!(a) as i32) * i64::from(r!(b)))),
+            Code::Mulhu => set!(high((u64::from(r!(a)) * u64::from(r!(b))) as i64)),
+            Code::DivRv | Code::DivuRv | Code::RemRv | Code::RemuRv => {
+                set!(divide_rv(op.full, r!(a), r!(b)))
+            }
             Code::Skip => {
                 if !g.regs().cond(op.x) {
                     ops = ops.get(op.imm as usize..).unwrap_or(&[]);
@@ -468,6 +498,12 @@ pub fn exec<G: Guest, X: Chain<G>, const FULL: bool>(
             Code::Branch => jump!(if g.regs().cond(op.x) { op.imm } else { op.imm2 }),
             Code::BranchZ => jump!(if r!(a) == 0 { op.imm } else { op.imm2 }),
             Code::BranchNz => jump!(if r!(a) != 0 { op.imm } else { op.imm2 }),
+            Code::BranchEq => jump!(if r!(a) == r!(b) { op.imm } else { op.imm2 }),
+            Code::BranchNe => jump!(if r!(a) != r!(b) { op.imm } else { op.imm2 }),
+            Code::BranchLt => jump!(if (r!(a) as i32) < r!(b) as i32 { op.imm } else { op.imm2 }),
+            Code::BranchGe => jump!(if r!(a) as i32 >= r!(b) as i32 { op.imm } else { op.imm2 }),
+            Code::BranchLtu => jump!(if r!(a) < r!(b) { op.imm } else { op.imm2 }),
+            Code::BranchGeu => jump!(if r!(a) >= r!(b) { op.imm } else { op.imm2 }),
             Code::SubIBranch => branch!(op.imm, |_, _| g.regs().cond(op.x)),
             Code::SubBranch => branch!(r!(b), |_, _| g.regs().cond(op.x)),
             Code::SubIBranchEq => branch!(op.imm, |a, b| a == b),
@@ -691,5 +727,26 @@ fn leave<G: Guest>(
             Left { insns: insns - 1, cycles: u64::from(insn.cycles), attention: true, exit: Some(exit) }
         }
         Slow::Flow(_) => Left { insns, cycles, attention: attention || bus.fabric.attention, exit: None },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn risc_v_division_never_faults() {
+        let min = i32::MIN as u32;
+        let cases =
+            [(7, 0, u32::MAX, 7), (min, u32::MAX, min, 0), (-7i32 as u32, 2, -3i32 as u32, -1i32 as u32)];
+        for (a, b, quotient, remainder) in cases {
+            assert_eq!(divide_rv(Code::DivRv, a, b), quotient, "{a:#x} {b:#x}");
+            assert_eq!(divide_rv(Code::RemRv, a, b), remainder, "{a:#x} {b:#x}");
+        }
+        assert_eq!((divide_rv(Code::DivuRv, 7, 0), divide_rv(Code::RemuRv, 7, 0)), (u32::MAX, 7));
+        assert_eq!(
+            (divide_rv(Code::DivuRv, min, u32::MAX), divide_rv(Code::RemuRv, min, u32::MAX)),
+            (0, min)
+        );
     }
 }

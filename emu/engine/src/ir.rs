@@ -333,6 +333,35 @@ pub enum Code {
     /// The same for a store of `r[d]`
     StUser,
 
+    /// 1 if `r[a]` is below `r[b]` signed, else 0
+    Slt,
+    /// 1 if `r[a]` is below `imm` signed, else 0
+    SltI,
+    /// 1 if `r[a]` is below `r[b]` unsigned, else 0
+    Sltu,
+    /// 1 if `r[a]` is below `imm` unsigned, else 0
+    SltuI,
+    /// `r[a] << (r[b] & 31)`
+    Sll,
+    /// `r[a] >> (r[b] & 31)` logical
+    Srl,
+    /// `r[a] >> (r[b] & 31)` arithmetic
+    Sra,
+    /// High half of `r[a] * r[b]`, both signed
+    Mulh,
+    /// High half of `r[a] * r[b]`, `a` signed and `b` unsigned
+    Mulhsu,
+    /// High half of `r[a] * r[b]`, both unsigned
+    Mulhu,
+    /// `r[a] / r[b]` signed, rounded to zero; by zero: all ones; on overflow: `r[a]`
+    DivRv,
+    /// `r[a] / r[b]` unsigned; by zero: all ones
+    DivuRv,
+    /// Remainder of [`Code::DivRv`]; by zero: `r[a]`; on overflow: 0
+    RemRv,
+    /// Remainder of [`Code::DivuRv`]; by zero: `r[a]`
+    RemuRv,
+
     /// Leaves out the next `imm` operations unless condition `x` holds
     Skip,
     /// The front end's function `imm` does it ([`Guest::call`](crate::guest::Guest::call)). Reads and sets all flags
@@ -350,6 +379,18 @@ pub enum Code {
     JumpReg,
     /// Ends: like `Call`; goes on at `imm2` unless the function says otherwise
     CallEnd,
+    /// Ends: to `imm` if `r[a]` equals `r[b]`, else to `imm2`, as for all of these comparisons
+    BranchEq,
+    /// If they differ
+    BranchNe,
+    /// If `r[a]` is below `r[b]`, signed
+    BranchLt,
+    /// If `r[a]` is not below `r[b]`, signed
+    BranchGe,
+    /// If `r[a]` is below `r[b]`, unsigned
+    BranchLtu,
+    /// If `r[a]` is not below `r[b]`, unsigned
+    BranchGeu,
     /// Made by [`Builder::finish`] only: `SubIS`, then ends: to `imm2` if condition `x` holds, else to the block's end
     SubIBranch,
     /// Made by [`Builder::finish`] only: `SubS` with the same branch
