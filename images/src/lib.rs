@@ -25,6 +25,8 @@ const SHIPPED: &[(&str, &[u8])] = &[
     ("bench-mmio-ram", include_bytes!("../guests/bench/mmio-ram.elf")),
     ("bench-mmio-dev", include_bytes!("../guests/bench/mmio-dev.elf")),
     ("bench-mmio-timer", include_bytes!("../guests/bench/mmio-timer.elf")),
+    ("bench-wake", include_bytes!("../guests/bench/wake.elf")),
+    ("bench-wake-rv32", include_bytes!("../guests/bench/wake-rv32.elf")),
 ];
 
 impl Image {

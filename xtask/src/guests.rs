@@ -10,12 +10,12 @@ use images::{Origin, build_dir, catalogue, guests_dir};
 use crate::fetch;
 use crate::sh::{self, Result};
 
-/// The compiler that built the committed ELF files; another gives other bytes.
-const COMPILER: &str = "12.2.1";
+/// The compilers that built the committed ELF files; others give other bytes.
+const COMPILERS: [(&str, &str); 2] = [("arm-none-eabi-gcc", "12.2.1"), ("riscv64-unknown-elf-gcc", "12.2.0")];
 
 /// Builds all guests into images/build.
 pub fn build() -> Result<()> {
-    compiler()?;
+    compilers()?;
     let trees = trees()?;
     for guest in guests(&guests_dir())? {
         make(&guest, &build_dir(), &trees)?;
@@ -29,7 +29,7 @@ pub fn build() -> Result<()> {
 
 /// Builds the guests whose ELF files are committed and compares, byte for byte.
 pub fn check() -> Result<()> {
-    let version = compiler()?;
+    let here = compilers()?;
     let out = build_dir().join("check");
     let mut differ = Vec::new();
     for guest in guests(&guests_dir())? {
@@ -53,16 +53,21 @@ pub fn check() -> Result<()> {
         eprintln!("guests: a fresh build gives the committed files");
         return Ok(());
     }
-    let hint =
-        if version == COMPILER { "commit what `make` gives" } else { "they were built by another compiler" };
-    Err(format!("{}: not what arm-none-eabi-gcc {version} builds: {hint} ({COMPILER})", differ.join(", "))
-        .into())
+    let hint = match here.iter().zip(COMPILERS).find(|(here, (_, version))| here != version) {
+        None => "commit what `make` gives".to_owned(),
+        Some((here, (name, version))) => format!("{name} {version} built them, here is {here}"),
+    };
+    Err(format!("{}: not what a fresh build gives: {hint}", differ.join(", ")).into())
 }
 
-fn compiler() -> Result<String> {
-    let version = sh::output(Command::new("arm-none-eabi-gcc").arg("-dumpfullversion"));
-    let version = version.map_err(|error| format!("{error}: run `cargo xtask setup`"))?;
-    Ok(version.trim().to_owned())
+/// The versions of [`COMPILERS`] that are installed.
+fn compilers() -> Result<Vec<String>> {
+    let version = |(name, _): (&str, &str)| {
+        let version = sh::output(Command::new(name).arg("-dumpfullversion"));
+        let version = version.map_err(|error| format!("{error}: run `cargo xtask setup`"))?;
+        Ok(version.trim().to_owned())
+    };
+    COMPILERS.into_iter().map(version).collect()
 }
 
 /// `VARIABLE=folder` for each source tree that guests in the catalogue are built from.

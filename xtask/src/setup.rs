@@ -16,8 +16,11 @@ const PACKAGES: &[&str] = &[
     "python3-pip",
     "gcc-arm-none-eabi",
     "libnewlib-arm-none-eabi",
+    "gcc-riscv64-unknown-elf",
     "gdb-multiarch",
     "qemu-system-arm",
+    // RISC-V.
+    "qemu-system-misc",
     // Reads the captures that tests write.
     "tshark",
     // For the unicorn crate, which is compiled from source and bound with bindgen.

@@ -1,9 +1,5 @@
 #include "print.h"
 
-#define SYS_EXIT 0x18
-#define ADP_STOPPED_APPLICATION_EXIT 0x20026
-#define ADP_STOPPED_RUN_TIME_ERROR 0x20023
-
 void put_text(const char *s)
 {
     while (*s)
@@ -23,6 +19,11 @@ void put_hex(uint32_t n)
         put_char("0123456789abcdef"[n >> shift & 15]);
 }
 
+#ifdef __arm__
+#define SYS_EXIT 0x18
+#define ADP_STOPPED_APPLICATION_EXIT 0x20026
+#define ADP_STOPPED_RUN_TIME_ERROR 0x20023
+
 /* Without semihosting the BKPT is a fault, whose handler sleeps. */
 void finish(int ok)
 {
@@ -32,3 +33,4 @@ void finish(int ok)
     for (;;)
         __asm volatile("wfi");
 }
+#endif

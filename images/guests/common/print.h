@@ -11,7 +11,8 @@ void put_text(const char *s);
 void put_number(uint32_t n);
 void put_hex(uint32_t n); /* eight digits */
 
-/* Ends the run where a debugger or an emulator listens (SYS_EXIT, "Semihosting for AArch32" 2.0, 5.9); sleeps elsewhere. */
+/* Ends the run where a debugger or an emulator listens (SYS_EXIT, "Semihosting for AArch32" 2.0, 5.9); sleeps elsewhere.
+ * The RISC-V `virt` machine has a register for it. */
 __attribute__((noreturn)) void finish(int ok);
 
 #endif
