@@ -119,6 +119,11 @@ pub trait Cpu: Send + Sync {
     fn pc(&self) -> u64;
     /// Instructions retired since power-on.
     fn retired(&self) -> u64;
+    /// Exceptions taken since the CPU was made, resets among them: between two instructions of which this differs, more
+    /// happened than the first of them. For tools, not part of the state.
+    fn exceptions(&self) -> u64 {
+        0
+    }
     /// Reads memory as a debugger sees it (the core's private registers included), without side effects where the
     /// hardware allows. Returns how many bytes could be read.
     fn debug_read(&mut self, bus: &mut Bus, addr: u64, out: &mut [u8]) -> usize;

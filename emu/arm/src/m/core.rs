@@ -39,6 +39,8 @@ pub struct Core {
     pub index: u16,
     /// Instructions retired.
     pub retired: u64,
+    /// Exceptions entered, resets among them. Not state.
+    pub taken: u64,
     decoder: DecodeConfig,
     /// A host answers semihosting calls. Not state.
     semihosting: bool,
@@ -78,6 +80,7 @@ impl Core {
             sys: System::new(cfg),
             index,
             retired: 0,
+            taken: 0,
             semihosting: false,
             exec_page: NO_PAGE,
             view: None,
@@ -89,6 +92,7 @@ impl Core {
     pub fn reset(&mut self, bus: &mut Bus) {
         let mut port = Port { bus, attrs: self.attrs(true), cache: false };
         self.sys.reset(&mut self.regs, &mut port);
+        self.taken += 1;
         self.forget_views();
     }
 
@@ -315,6 +319,7 @@ impl Guest for Core {
                 bus.fabric.pc = Some(u64::from(self.pc()));
                 let mut port = self.port(bus);
                 self.sys.take_exception(&mut self.regs, &mut port);
+                self.taken += 1;
             } else if self.sys.st.thumb {
                 break;
             } else {

@@ -181,6 +181,9 @@ impl Cpu for CortexM {
     fn retired(&self) -> u64 {
         self.core.retired
     }
+    fn exceptions(&self) -> u64 {
+        self.core.taken
+    }
 
     fn debug_read(&mut self, bus: &mut Bus, addr: u64, out: &mut [u8]) -> usize {
         let mut done = 0;
