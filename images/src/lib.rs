@@ -25,6 +25,10 @@ const SHIPPED: &[(&str, &[u8])] = &[
     ("bench-mmio-ram", include_bytes!("../guests/bench/mmio-ram.elf")),
     ("bench-mmio-dev", include_bytes!("../guests/bench/mmio-dev.elf")),
     ("bench-mmio-timer", include_bytes!("../guests/bench/mmio-timer.elf")),
+    ("bench-core", include_bytes!("../guests/bench/core.elf")),
+    ("bench-core-rv32", include_bytes!("../guests/bench/core-rv32.elf")),
+    ("bench-fp-m4", include_bytes!("../guests/bench/fp-m4.elf")),
+    ("bench-fp-m7", include_bytes!("../guests/bench/fp-m7.elf")),
     ("bench-wake", include_bytes!("../guests/bench/wake.elf")),
     ("bench-wake-rv32", include_bytes!("../guests/bench/wake-rv32.elf")),
 ];
