@@ -23,6 +23,7 @@ mod record_tests;
 pub mod scenario;
 mod skew;
 mod snapshot;
+pub mod stats;
 pub mod view;
 pub mod wiring;
 
@@ -32,4 +33,5 @@ pub use fleet::{End, Fleet, FleetExit, MediumId};
 pub use island::Island;
 pub use netsim::gateway;
 pub use node::{ConsoleByte, Node};
+pub use stats::KindStats;
 pub use view::{FleetView, NodeState, NodeView};

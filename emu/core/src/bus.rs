@@ -29,6 +29,15 @@ pub(crate) struct DevSlot {
     pub dev: Box<dyn Peripheral>,
 }
 
+/// How often a device was spoken to: for people, not part of the state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DevCount {
+    /// Reads and writes of its registers by CPUs and debuggers.
+    pub accesses: u64,
+    /// Its scheduled events that came due.
+    pub events: u64,
+}
+
 const CACHE: usize = 16;
 
 /// Devices, windows and the fabric they share.
@@ -43,6 +52,8 @@ pub struct Bus {
     pub breakpoints: std::collections::BTreeSet<u64>,
     /// `BKPT 0xAB` and its kin stop with [`CpuExit::Semihost`](crate::cpu::CpuExit::Semihost).
     pub semihosting: bool,
+    /// By device, if somebody wants to know.
+    counts: Option<Box<[DevCount]>>,
 }
 
 /// More effects than this from one stimulus are a loop of wires.
@@ -57,6 +68,7 @@ impl Default for Bus {
             cache: [(u64::MAX, 0); CACHE],
             breakpoints: Default::default(),
             semihosting: false,
+            counts: None,
         }
     }
 }
@@ -107,6 +119,19 @@ impl Bus {
         self.devs.iter().position(|d| *d.name == *name).map(|i| DevId(i as u16))
     }
 
+    /// From now on accesses and events are counted.
+    pub fn count(&mut self) {
+        self.counts = Some(vec![DevCount::default(); self.devs.len()].into());
+    }
+    /// Names of the devices and what was counted; nothing unless [`Bus::count`] was called.
+    pub fn counts(&self) -> impl Iterator<Item = (&str, DevCount)> {
+        let counts = self.counts.iter().flat_map(|c| c.iter().copied());
+        self.devs.iter().map(|d| &*d.name).zip(counts)
+    }
+    fn counted(&mut self, dev: DevId) -> Option<&mut DevCount> {
+        self.counts.as_mut()?.get_mut(usize::from(dev.0))
+    }
+
     fn find(&mut self, addr: u64) -> Option<(DevId, u32)> {
         let page = addr >> 12;
         let slot = page as usize & (CACHE - 1);
@@ -133,6 +158,9 @@ impl Bus {
     /// `cache` enters an ordinary memory page into the translation cache.
     pub fn read(&mut self, addr: u64, size: u8, _attrs: Attrs, cache: bool) -> Result<u64, BusError> {
         if let Some((dev, off)) = self.find(addr) {
+            if let Some(count) = self.counted(dev) {
+                count.accesses += 1;
+            }
             let slot = &mut self.devs[usize::from(dev.0)];
             let v = slot.dev.mmio_read(off, size, &mut Cx::new(&mut self.fabric, dev));
             self.settle();
@@ -149,6 +177,9 @@ impl Bus {
     /// A CPU's write that missed the fast path.
     pub fn write(&mut self, addr: u64, size: u8, v: u64, _attrs: Attrs, cache: bool) -> Result<(), BusError> {
         if let Some((dev, off)) = self.find(addr) {
+            if let Some(count) = self.counted(dev) {
+                count.accesses += 1;
+            }
             let slot = &mut self.devs[usize::from(dev.0)];
             slot.dev.mmio_write(off, size, v as u32, &mut Cx::new(&mut self.fabric, dev));
             self.settle();
@@ -193,6 +224,9 @@ impl Bus {
     }
 
     pub(crate) fn dispatch(&mut self, e: Event) {
+        if let Some(count) = self.counted(e.dev) {
+            count.events += 1;
+        }
         self.with_device(e.dev, |d, cx| d.event(e.tag, cx));
     }
 
@@ -238,6 +272,7 @@ impl Bus {
                 .collect(),
             windows: Arc::clone(&self.windows),
             semihosting: self.semihosting,
+            counts: self.counts.clone(),
             ..Bus::default()
         }
     }

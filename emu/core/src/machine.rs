@@ -6,7 +6,7 @@
 
 use crate::{
     bus::Bus,
-    cpu::{Cpu, CpuExit, Run},
+    cpu::{Cpu, CpuExit, Engine, EngineStats, Run},
     device::{Console, DevId, Outgoing, Pin, Port, ResetKind, View},
     diag::ErrorLog,
     events::EventQueue,
@@ -89,6 +89,8 @@ pub struct Machine {
     pub(crate) cpus: Vec<CpuSlot>,
     now: Time,
     resume: bool,
+    /// What executes instructions: a wish, not state.
+    engine: Engine,
     /// What lies in memory at power-on. Part of the machine's build, not of its state.
     image: Arc<[Chunk]>,
 }
@@ -147,13 +149,33 @@ impl Machine {
             cpus: vec![],
             now: Time::ZERO,
             resume: false,
+            engine: Engine::default(),
             image: Arc::new([]),
         }
     }
 
     /// Adds a CPU with its clock.
-    pub fn add_cpu(&mut self, cpu: Box<dyn Cpu>, clock: Clock) {
+    pub fn add_cpu(&mut self, mut cpu: Box<dyn Cpu>, clock: Clock) {
+        cpu.set_engine(self.engine);
         self.cpus.push(CpuSlot { cpu, clock, cycle: 0, asleep: false, locked: false });
+    }
+
+    /// Chooses what executes the instructions of all its CPUs, and of its copies. The results are the same.
+    pub fn set_engine(&mut self, engine: Engine) {
+        self.engine = engine;
+        for s in &mut self.cpus {
+            s.cpu.set_engine(engine);
+        }
+    }
+
+    /// Whether compiled code can be run on this host for every CPU; if not, why.
+    pub fn compiles(&self) -> Result<(), String> {
+        self.cpus.iter().try_for_each(|s| s.cpu.compiles())
+    }
+
+    /// What the engines of its CPUs did.
+    pub fn engine_stats(&self) -> impl Iterator<Item = EngineStats> {
+        self.cpus.iter().map(|s| s.cpu.engine_stats())
     }
 
     /// Puts an image into memory, ROM included; parts in RAM come back at each power-on. The error is the first
@@ -484,15 +506,18 @@ impl Machine {
 
     /// A copy that goes its own way from here; memory pages are shared until written.
     pub fn fork(&mut self) -> Machine {
-        Machine {
+        let mut copy = Machine {
             name: self.name.clone(),
             bus: self.bus.fork(),
             ports: self.ports.clone(),
             cpus: self.cpus.iter().map(|s| CpuSlot { cpu: s.cpu.fork(), ..*s }).collect(),
             now: self.now,
             resume: self.resume,
+            engine: self.engine,
             image: Arc::clone(&self.image),
-        }
+        };
+        copy.set_engine(self.engine);
+        copy
     }
 
     fn state(&self) -> State {

@@ -1,6 +1,7 @@
 //! The command line.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use emu_core::cpu::Engine;
 use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf};
 
 const CODES: &str = "\
@@ -8,7 +9,7 @@ Exit codes:
   0  all went as wanted
   1  the guest ended itself with an error, or an expectation failed
   2  wrong usage
-  3  an image, machine, file or port cannot be used
+  3  an image, machine, file, port or engine cannot be used
   4  time ran out: --until's text did not appear
   5  a guest's CPU locked up
   6  the digest is not the one that --expect-digest gives; runs that should be the same differ";
@@ -36,8 +37,8 @@ differs. Paths of images are relative to the fleet file's folder as it was named
 each after what the node printed last. What has no step stands there as a comment.";
 
 const CHECK: &str = "\
-The first number of threads is the reference. The others are compared with it, then each slice, a copy that goes on
-half way, and a saved fleet that is loaded half way. Digests of the whole state are compared at checkpoints; between
+The first number of threads is the reference. The others are compared with it, then each slice, each engine, a copy that
+goes on half way, and a saved fleet that is loaded half way. Digests of the whole state are compared at checkpoints; between
 the last that is the same and the first that differs, both runs are repeated with ever finer checkpoints, until the
 first node, the time in nanoseconds, the instruction and the registers, device fields or bytes are known that differ.
 
@@ -102,6 +103,33 @@ pub struct Common {
     /// Print a digest of the whole state every so often
     #[arg(long, value_name = "TIME", value_parser = positive)]
     pub digest_every: Option<u64>,
+    /// What executes the guests' instructions; changes no result
+    #[arg(long, value_name = "ENGINE", default_value = "auto")]
+    pub engine: EngineName,
+    /// Say at the end what the engine did, and how often each device was spoken to
+    #[arg(long)]
+    pub stats: bool,
+}
+
+/// `--engine`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EngineName {
+    /// Compiled code where this host can run it, else the interpreter
+    Auto,
+    /// The interpreter alone
+    Interpreter,
+    /// Compiled code, or an error (exit code 3) where this host cannot run it
+    Jit,
+}
+
+impl From<EngineName> for Engine {
+    fn from(name: EngineName) -> Engine {
+        match name {
+            EngineName::Auto => Engine::Auto,
+            EngineName::Interpreter => Engine::Interpreter,
+            EngineName::Jit => Engine::Jit,
+        }
+    }
 }
 
 /// What a single run can do besides.
@@ -232,6 +260,9 @@ pub struct ReplayArgs {
     /// Longest stretch that a node runs alone; changes no result
     #[arg(long, value_name = "TIME", value_parser = positive)]
     pub slice: Option<u64>,
+    /// What executes the guests' instructions; changes no result
+    #[arg(long, value_name = "ENGINE", default_value = "auto")]
+    pub engine: EngineName,
     /// Write the session as a scenario
     #[arg(long, value_name = "SCENARIO.toml")]
     pub export: Option<PathBuf>,
@@ -257,6 +288,9 @@ pub struct CheckArgs {
     #[arg(long, value_name = "TIME,...", value_delimiter = ',', default_value = "777us")]
     #[arg(value_parser = positive)]
     pub slices: Vec<u64>,
+    /// What else executes the guests' instructions, to compare; the other runs have `auto`
+    #[arg(long, value_name = "ENGINE,...", value_delimiter = ',')]
+    pub engines: Vec<EngineName>,
     /// From one checkpoint to the next [default: a fiftieth of the run, at least 1ms]
     #[arg(long, value_name = "TIME", value_parser = positive)]
     pub every: Option<u64>,

@@ -1,11 +1,13 @@
 //! `flotilla check-determinism`: the same fleet under several conditions.
 
 use crate::{
-    args::CheckArgs,
+    args::{CheckArgs, EngineName},
     exit::{Code, Failure},
     replay::rebuild,
+    show,
 };
-use emu_core::Time;
+use clap::ValueEnum;
+use emu_core::{Time, cpu::Engine};
 use fleet::{
     Command, Fleet, Serial,
     determinism::{Condition, Divergence, Middle, Subject, compare, digests, locate, unloadable},
@@ -43,10 +45,12 @@ pub fn check(args: &CheckArgs) -> Result<Code, Failure> {
     if first.plan.switches.iter().any(|s| s.gateway.is_some()) {
         writeln!(io::stdout(), "{GATEWAY}")?;
     }
-    let same = if first.steps.is_empty() {
+    let steps = !first.steps.is_empty();
+    engines(args, first.fleet)?;
+    let same = if !steps {
         fleet(args, Time(args.for_.unwrap_or(USUAL)), &|| again().fleet, &[])?
     } else {
-        steps(args, &again)?
+        scenario(args, &again)?
     };
     Ok(if same { Code::Ok } else { Code::Digest })
 }
@@ -63,7 +67,7 @@ fn session(args: &CheckArgs) -> Result<Code, Failure> {
     for w in warnings {
         eprintln!("warning: {}: {w}", args.file.display());
     }
-    rebuild(&session, None)?;
+    engines(args, rebuild(&session, None)?)?;
     let build = || {
         let mut fleet = rebuild(&session, None).unwrap_or_else(|e| panic!("{}", e.message));
         for c in fleet.besides_own(&session.scheduled) {
@@ -80,12 +84,19 @@ fn session(args: &CheckArgs) -> Result<Code, Failure> {
     Ok(if fleet(args, end, &build, &script)? { Code::Ok } else { Code::Digest })
 }
 
+/// Whether all engines that are to be compared can be had.
+fn engines(args: &CheckArgs, mut fleet: Fleet) -> Result<(), Failure> {
+    let all = args.engines.iter().copied().chain([EngineName::Auto]);
+    all.into_iter().try_for_each(|e| show::engine(e, &mut fleet).map(show::note))
+}
+
 /// The conditions, the reference first.
 fn conditions(args: &CheckArgs) -> Vec<Condition> {
     let serial = |name: String| Condition {
         name,
         executor: Box::new(Serial),
         slice: u64::MAX,
+        engine: Engine::Auto,
         middle: Middle::Nothing,
     };
     let threads = |n: &u16| Condition {
@@ -93,9 +104,14 @@ fn conditions(args: &CheckArgs) -> Vec<Condition> {
         ..serial(format!("{n} thread{}", if *n == 1 { "" } else { "s" }))
     };
     let slice = |ns: &u64| Condition { slice: *ns, ..serial(format!("slices of {} s", Time(*ns))) };
+    let engine = |e: &EngineName| {
+        let name = e.to_possible_value().map_or(String::new(), |v| v.get_name().into());
+        Condition { engine: (*e).into(), ..serial(format!("engine {name}")) }
+    };
     let middle = |middle, name: &str| Condition { middle, ..serial(name.into()) };
     let mut all: Vec<_> = args.threads.iter().map(threads).collect();
     all.extend(args.slices.iter().map(slice));
+    all.extend(args.engines.iter().map(engine));
     all.push(middle(Middle::Fork, "a copy from half way on"));
     all.push(middle(Middle::SaveLoad, "saved and loaded half way"));
     all
@@ -149,7 +165,7 @@ struct Trace {
 }
 
 /// A scenario: its steps are part of what is compared.
-fn steps(args: &CheckArgs, read: &dyn Fn() -> Scenario) -> Result<bool, Failure> {
+fn scenario(args: &CheckArgs, read: &dyn Fn() -> Scenario) -> Result<bool, Failure> {
     let all = conditions(args);
     let every = args.every.unwrap_or(100 * TICK).next_multiple_of(TICK);
     let reference = trace(read, &all[0], every, None);
@@ -187,6 +203,7 @@ fn steps(args: &CheckArgs, read: &dyn Fn() -> Scenario) -> Result<bool, Failure>
 struct Watch<'a> {
     read: &'a dyn Fn() -> Scenario,
     every: u64,
+    engine: Engine,
     middle: Option<(Time, Middle)>,
     digests: Vec<(Time, u128)>,
     broken: Option<Divergence>,
@@ -214,14 +231,16 @@ impl Observer for Watch<'_> {
             }
         }
         s.fleet.slice = slice;
+        s.fleet.set_engine(self.engine);
     }
 }
 
 fn trace(read: &dyn Fn() -> Scenario, how: &Condition, every: u64, middle: Option<Time>) -> Trace {
     let mut s = read();
     s.fleet.slice = how.slice;
+    s.fleet.set_engine(how.engine);
     let middle = middle.map(|t| (t, how.middle));
-    let mut watch = Watch { read, every, middle, digests: vec![], broken: None };
+    let mut watch = Watch { read, every, engine: how.engine, middle, digests: vec![], broken: None };
     let report = s.run(&*how.executor, &mut watch);
     let mut digests = watch.digests;
     digests.push((report.time, report.digest));

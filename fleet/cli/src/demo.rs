@@ -4,11 +4,11 @@ use crate::{
     args::DemoArgs,
     console::Lines,
     exit::{Code, Failure},
-    show::{Consoles, Show, capture, code, executor, finish},
+    show::{Consoles, Show, Spent, capture, code, executor, finish, note, prepare},
 };
 use emu_core::Time;
 use fleet::Node;
-use fleet_host::{Io, Plan, Runner, io as host_io, load, usage::cpu_time};
+use fleet_host::{Io, Plan, Runner, io as host_io, load};
 use std::io::{self, Write};
 
 /// The image that ships, and its board.
@@ -19,14 +19,15 @@ const SPACING: f64 = 3.0;
 
 /// Runs the command.
 pub fn demo(args: &DemoArgs) -> Result<Code, Failure> {
-    let started = cpu_time();
+    let mut spent = Spent::start();
     let seed = args.common.seed.unwrap_or(1);
     let nodes = nodes(args.nodes, seed)?;
     let names: Vec<_> = nodes.iter().map(|n| n.name.clone()).collect();
     let count = nodes.len();
     let what = format!("{count} micro:bits, {SPACING} m apart, run {IMAGE} (source in images/guests/beacon)");
+    let mut fleet = load::fleet(seed, args.common.slice, nodes);
+    note(prepare(&args.common, &mut fleet)?);
     writeln!(io::stdout(), "{what}")?;
-    let fleet = load::fleet(seed, args.common.slice, nodes);
     let (send, events) = host_io::events();
     let io = Io::start(vec![], send)?;
     let plan = Plan { end: Some(Time(args.for_)), digest_every: args.common.digest_every, ..Plan::default() };
@@ -34,13 +35,13 @@ pub fn demo(args: &DemoArgs) -> Result<Code, Failure> {
     capture(&args.outcome, &mut runner)?;
     let consoles = Consoles::Lines(Lines::new(io::stdout(), names, None));
     let mut show = Show { consoles, notes: Box::new(io::stdout()), failure: None };
+    spent.built();
     let end = runner.run(&mut show);
     drop(io);
     if let Consoles::Lines(l) = &mut show.consoles {
         l.finish()?;
     }
-    let cpu = cpu_time().saturating_sub(started);
-    let (view, digest) = finish(&mut runner, &args.outcome, cpu, &mut io::stdout())?;
+    let (view, digest) = finish(&mut runner, &args.outcome, args.common.stats, spent, &mut io::stdout())?;
     match show.failure {
         Some(why) => Err(Failure::input(why)),
         None => Ok(code(&view, end, false, false).unwrap_or(digest)),

@@ -11,7 +11,7 @@ pub enum Code {
     Failed = 1,
     /// Wrong usage.
     Usage = 2,
-    /// An image, a machine, a file or a port cannot be used.
+    /// An image, a machine, a file, a port or an engine cannot be used.
     BadInput = 3,
     /// Time ran out before what was waited for.
     TimeOut = 4,

@@ -9,6 +9,7 @@ mod lists;
 mod replay;
 mod run;
 mod show;
+mod stats;
 mod subject;
 mod summary;
 mod terminal;

@@ -4,7 +4,7 @@ use crate::{
     args::ReplayArgs,
     console::Lines,
     exit::{Code, Failure},
-    show::pool,
+    show::{engine, note, pool},
     subject::one,
     summary,
 };
@@ -32,6 +32,7 @@ pub fn replay(args: &ReplayArgs) -> Result<Code, Failure> {
         eprintln!("warning: {file}: {w}");
     }
     let mut fleet = rebuild(&session, args.slice)?;
+    note(engine(args.engine, &mut fleet)?);
     let names: Vec<_> = fleet.nodes().map(|n| n.name.clone()).collect();
     if names != session.header.nodes {
         return Err(Failure::input(format!("{file}: the session's nodes are not those of its fleet")));

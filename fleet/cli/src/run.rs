@@ -4,7 +4,7 @@ use crate::{
     args::RunArgs,
     console::{Lines, Raw},
     exit::{Code, Failure},
-    show::{Consoles, Show, capture, code, executor, finish, not_recorded},
+    show::{Consoles, Show, Spent, capture, code, executor, finish, not_recorded, note, prepare},
     subject::{Subject, View, subject},
     terminal::{HELP, Keys, RawMode, Returns},
 };
@@ -13,7 +13,6 @@ use emu_core::Time;
 use fleet::{Act, Command, Fleet, record::Header};
 use fleet_host::{
     End, HostEvent, Io, Outlet, Plan, Recording, Runner, gdb, io as host_io, pace::Pacer, pty::Pty,
-    usage::cpu_time,
 };
 use std::io::{self, Read, Write};
 
@@ -35,7 +34,7 @@ enum Side {
 
 /// Runs the command.
 pub fn run(args: &RunArgs) -> Result<Code, Failure> {
-    let started = cpu_time();
+    let mut spent = Spent::start();
     let Subject { mut fleet, view, header } = subject(args)?;
     let nodes = fleet.nodes().len();
     patches(&fleet);
@@ -46,7 +45,12 @@ pub fn run(args: &RunArgs) -> Result<Code, Failure> {
     for (switch, place) in outlet.iter().flat_map(Outlet::forwards) {
         eprintln!("{switch}: listening on {place}");
     }
+    let mut engine = prepare(&args.common, &mut fleet)?;
+    if !args.pty {
+        note(engine.take()); // as long as the terminal is not ours
+    }
     let side = connect(args, view.typed(), &mut fleet, send.clone())?;
+    note(engine); // a program reads the terminal's name first
     let io = Io::start(ports, send)?; // from here on signals end the run in order
     // Somebody on the host may connect at any time.
     let live = !matches!(side, Side::Batch) || served;
@@ -64,6 +68,7 @@ pub fn run(args: &RunArgs) -> Result<Code, Failure> {
     runner.recording = recording;
     runner.outlet = outlet;
     capture(&args.outcome, &mut runner)?;
+    spent.built();
     let end = runner.run(&mut show);
     drop((side, io)); // the terminal is itself again, debuggers have their answers
     match &mut show.consoles {
@@ -74,8 +79,7 @@ pub fn run(args: &RunArgs) -> Result<Code, Failure> {
     if end == End::Asleep {
         eprintln!("every guest that runs sleeps for ever: nothing is due that could wake one");
     }
-    let cpu = cpu_time().saturating_sub(started);
-    let (view, digest) = finish(&mut runner, &args.outcome, cpu, &mut io::stderr())?;
+    let (view, digest) = finish(&mut runner, &args.outcome, args.common.stats, spent, &mut io::stderr())?;
     match &show.failure {
         Some(why) => Err(Failure::input(why)),
         None => Ok(code(&view, end, show.found(), args.until.is_some()).unwrap_or(digest)),

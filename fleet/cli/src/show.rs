@@ -4,14 +4,15 @@ use crate::{
     args::{Common, Outcome},
     console::{Lines, Raw},
     exit::{Code, Failure},
-    summary,
+    stats, summary,
 };
+use emu_core::cpu::Engine;
 use fleet::{ConsoleByte, Fleet, FleetView, NodeState};
-use fleet_host::{Capture, End, Note, Pool, Runner, Watcher};
+use fleet_host::{Capture, End, Note, Pool, Runner, Watcher, usage::cpu_time};
 use std::{
     io::{self, Write},
     ops::ControlFlow,
-    sync::Arc,
+    sync::{Arc, Once},
     time::Duration,
 };
 
@@ -95,6 +96,52 @@ pub fn pool(threads: Option<u16>, useful: usize) -> Box<dyn fleet::Executor> {
     Box::new(Pool::new(threads.map_or(host.min(useful), usize::from)))
 }
 
+/// Has `fleet` executed as the command line wishes. Where nothing can be compiled, the answer is what to say of that.
+pub fn engine(wanted: impl Into<Engine>, fleet: &mut Fleet) -> Result<Option<String>, Failure> {
+    let wanted = wanted.into();
+    let note = match (wanted, fleet.compiles()) {
+        (Engine::Jit, Err(why)) => return Err(Failure::input(format!("no --engine jit here: {why}"))),
+        (Engine::Auto, Err(why)) => Some(format!("the interpreter runs: {why}")),
+        _ => None,
+    };
+    fleet.set_engine(wanted);
+    Ok(note)
+}
+
+/// Prepares `fleet` as the command line wishes. The answer is a [`note`] for people.
+pub fn prepare(common: &Common, fleet: &mut Fleet) -> Result<Option<String>, Failure> {
+    if common.stats {
+        fleet.count();
+    }
+    engine(common.engine, fleet)
+}
+
+/// Says something once for all fleets.
+pub fn note(text: Option<String>) {
+    static SAID: Once = Once::new();
+    if let Some(text) = text {
+        SAID.call_once(|| eprintln!("{text}"));
+    }
+}
+
+/// The host's CPU time at the joints of a run.
+pub struct Spent {
+    started: Duration,
+    built: Duration,
+}
+
+impl Spent {
+    /// It begins.
+    pub fn start() -> Spent {
+        let now = cpu_time();
+        Spent { started: now, built: now }
+    }
+    /// The fleet stands, and will run.
+    pub fn built(&mut self) {
+        self.built = cpu_time();
+    }
+}
+
 /// Begins the capture that the command line asks for.
 pub fn capture(outcome: &Outcome, runner: &mut Runner) -> Result<(), Failure> {
     if let Some(path) = &outcome.pcap {
@@ -107,9 +154,11 @@ pub fn capture(outcome: &Outcome, runner: &mut Runner) -> Result<(), Failure> {
 pub fn finish(
     runner: &mut Runner,
     outcome: &Outcome,
-    cpu: Duration,
+    stats: bool,
+    spent: Spent,
     out: &mut dyn Write,
 ) -> Result<(Arc<FleetView>, Code), Failure> {
+    let ran = cpu_time();
     if let Some(capture) = runner.capture.take() {
         capture.finish(runner.fleet())?;
     }
@@ -123,7 +172,12 @@ pub fn finish(
     for line in summary::ends(&view) {
         writeln!(out, "{line}")?;
     }
-    summary::write(out, &view, cpu, digest)?;
+    if stats {
+        let (build, run) = (spent.built.saturating_sub(spent.started), ran.saturating_sub(spent.built));
+        let parts = [("build", build), ("run", run), ("digest", cpu_time().saturating_sub(ran))];
+        stats::write(out, &runner.fleet().stats(), &parts)?;
+    }
+    summary::write(out, &view, ran.saturating_sub(spent.started), digest)?;
     let code = match outcome.expect_digest {
         Some(wanted) if wanted != digest => {
             writeln!(out, "error: the digest is not {wanted:032x}")?;

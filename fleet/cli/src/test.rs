@@ -4,7 +4,8 @@ use crate::{
     args::TestArgs,
     console::Lines,
     exit::{Code, Failure},
-    show::executor,
+    show::{executor, note, prepare},
+    stats,
 };
 use emu_core::Time;
 use fleet::{
@@ -252,7 +253,7 @@ fn one(
     let started = clock();
     let name = job.path.display().to_string();
     let (mut output, mut time) = (vec![], Time::ZERO);
-    let (code, message) = match load(job, &name) {
+    let (code, message) = match load(args, job, &name) {
         Err(message) => (Code::BadInput, format!("error in {name}\n{message}")),
         Ok((mut s, outlet)) => {
             s.fleet.slice = args.common.slice.unwrap_or(u64::MAX);
@@ -262,8 +263,13 @@ fn one(
             let every = args.common.digest_every;
             let next = every.map_or(Time::MAX, Time);
             let mut watch = Watch { lines, every, next, live, outlet, output: vec![] };
+            let built = clock();
             let report = s.run(&*executor, &mut watch);
             output = watch.finish();
+            if args.common.stats {
+                let parts = [("build", built - started), ("run", clock().saturating_sub(built))];
+                let _ = stats::write(&mut output, &s.fleet.stats(), &parts); // into memory
+            }
             time = report.time;
             judge(&name, job.seed.filter(|_| args.seeds.is_some()), &report)
         }
@@ -271,10 +277,11 @@ fn one(
     Verdict { name, seed: job.seed, code, message, output, cpu: clock().saturating_sub(started), time }
 }
 
-fn load(job: &Job, name: &str) -> Result<(Scenario, Option<Outlet>), String> {
+fn load(args: &TestArgs, job: &Job, name: &str) -> Result<(Scenario, Option<Outlet>), String> {
     let text = load::text(&job.path).map_err(|e| e.to_string())?;
-    let scenario =
+    let mut scenario =
         scenario::load(name, &text, job.seed, &Folder::of(&job.path)).map_err(|e| e.to_string())?;
+    note(prepare(&args.common, &mut scenario.fleet).map_err(|e| e.message)?);
     let outlet = Outlet::open(&scenario.fleet).map_err(|e| e.to_string())?;
     Ok((scenario, outlet))
 }

@@ -28,11 +28,13 @@ struct Said {
 
 fn said(output: Output) -> Said {
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    Said {
-        out: text(output.stdout),
-        err: text(output.stderr),
-        code: output.status.code().expect("ended by itself"),
-    }
+    // A host that cannot run compiled code says so, once, before anything else.
+    let err = text(output.stderr);
+    let err = match err.strip_prefix("the interpreter runs: ").and_then(|rest| rest.split_once('\n')) {
+        Some((_, rest)) => rest.to_string(),
+        None => err,
+    };
+    Said { out: text(output.stdout), err, code: output.status.code().expect("ended by itself") }
 }
 
 fn run(words: &[&str]) -> Said {

@@ -11,7 +11,7 @@ pub(crate) mod tests;
 pub use differ::{Differs, Field, Instruction};
 
 use crate::{Command, Executor, Fleet, FleetExit};
-use emu_core::Time;
+use emu_core::{Time, cpu::Engine};
 
 /// What a run does half way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct Condition {
     pub executor: Box<dyn Executor>,
     /// Longest epoch in nanoseconds.
     pub slice: u64,
+    /// What executes the instructions.
+    pub engine: Engine,
     /// What happens half way.
     pub middle: Middle,
 }
@@ -75,6 +77,7 @@ impl<'a> Run<'a> {
     pub fn start(subject: &'a Subject<'a>, condition: &'a Condition) -> Run<'a> {
         let mut fleet = (subject.build)();
         fleet.slice = condition.slice.max(1);
+        fleet.set_engine(condition.engine);
         let middle = (condition.middle != Middle::Nothing).then_some(Time(subject.end.0 / 2));
         Run { fleet, subject, condition, given: 0, middle, broken: None }
     }
@@ -113,6 +116,7 @@ impl<'a> Run<'a> {
             }
         }
         self.fleet.slice = slice;
+        self.fleet.set_engine(self.condition.engine);
     }
 
     /// A copy that goes its own way.

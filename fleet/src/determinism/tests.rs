@@ -55,7 +55,13 @@ impl Executor for Meddler {
 }
 
 fn plain(name: &str) -> Condition {
-    Condition { name: name.into(), executor: Box::new(Serial), slice: u64::MAX, middle: Middle::Nothing }
+    Condition {
+        name: name.into(),
+        executor: Box::new(Serial),
+        slice: u64::MAX,
+        engine: Engine::Auto,
+        middle: Middle::Nothing,
+    }
 }
 
 fn check(script: &[Command], other: &Condition) -> Option<Divergence> {
