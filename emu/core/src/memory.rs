@@ -15,7 +15,6 @@ use xxhash_rust::xxh3::xxh3_128;
 /// Bytes in a page.
 pub const PAGE: usize = 4096;
 const PAGE_BITS: u32 = 12;
-const CACHE: usize = 64;
 /// No aligned address is equal to it.
 const NO_BASE: u64 = u64::MAX;
 
@@ -101,16 +100,21 @@ const WATCHED: u8 = 2;
 /// All of the page counts as decoded code.
 const ALL_CODE: u8 = 4;
 
-/// An entry of the translation cache: the page that starts at `base`, for reading, and for writing too if `write` is
-/// its number as well.
+/// An entry of the translation cache: a page that may be read where `read` is its address, and written where `write` is.
+/// Compiled code reads it as it lies here.
 #[derive(Clone, Copy)]
-struct Entry {
-    base: u64,
-    read: u32,
-    write: u32,
+#[repr(C, align(32))]
+pub struct Entry {
+    /// The page's address, or an address that no aligned access has.
+    pub read: u64,
+    /// The same for writing.
+    pub write: u64,
+    /// Where the page lies in the host's memory, less its address. Compiled code alone goes there.
+    pub addend: u64,
+    slot: u32,
 }
 const NO_SLOT: u32 = u32::MAX;
-const EMPTY: Entry = Entry { base: NO_BASE, read: NO_SLOT, write: NO_SLOT };
+const EMPTY: Entry = Entry { read: NO_BASE, write: NO_BASE, addend: 0, slot: NO_SLOT };
 
 /// For a few of the pages something is known.
 #[derive(Clone, Default)]
@@ -161,7 +165,10 @@ pub struct Memory {
     aliases: Arc<Vec<(u64, u64, u64)>>,
     pages: Vec<Page>,
     flags: Vec<u8>,
-    cache: [Entry; CACHE],
+    /// As many entries as a power of two.
+    cache: Box<[Entry]>,
+    /// What is left of a page's scattered number.
+    shift: u32,
     code_epochs: ByPage,
     /// Which 64-byte chunks of a page hold decoded code.
     code_chunks: ByPage,
@@ -178,7 +185,8 @@ impl Default for Memory {
             aliases: Arc::default(),
             pages: vec![],
             flags: vec![],
-            cache: [EMPTY; CACHE],
+            cache: Box::new([EMPTY; 1 << MIN_BITS]),
+            shift: 32 - MIN_BITS,
             code_epochs: ByPage::default(),
             code_chunks: ByPage::default(),
             code_epoch: 0,
@@ -188,13 +196,12 @@ impl Default for Memory {
     }
 }
 
-/// Where an address's page is in the translation cache. Regions start at round addresses: their first pages must not
-/// meet in one place.
-#[inline(always)]
-fn cache_slot(addr: u64) -> usize {
-    let page = addr >> PAGE_BITS;
-    (page ^ (page >> 12)) as usize & (CACHE - 1)
-}
+/// The translation cache has at least `1 << MIN_BITS` entries, and at most `1 << MAX_BITS`.
+const MIN_BITS: u32 = 5;
+const MAX_BITS: u32 = 8;
+/// Scatters page numbers: regions start at round addresses, and their first pages must not meet in one place. (2 to the
+/// power of 20 by the golden ratio: neighbours lie far apart.)
+pub const SCATTER: u32 = 648_055;
 
 /// The 64-byte chunks of a page that `len` bytes from `off` touch, as bits. `len` is not 0.
 pub fn chunk_mask(off: usize, len: usize) -> u64 {
@@ -220,24 +227,21 @@ macro_rules! fast_access {
         #[inline(always)]
         pub fn $read(&self, addr: u64) -> Option<$t> {
             const SIZE: usize = size_of::<$t>();
-            let e = &self.cache[cache_slot(addr)];
-            if e.base != tag(addr, SIZE) {
+            let e = self.entry(addr)?;
+            if e.read != tag(addr, SIZE) {
                 return None;
             }
             let off = addr as usize & (PAGE - SIZE);
-            let data = &self.pages.get(e.read as usize)?.get().data;
+            let data = &self.pages.get(e.slot as usize)?.get().data;
             Some(<$t>::from_le_bytes(data[off..off + SIZE].try_into().ok()?))
         }
         /// Naturally aligned write through the cache; `false` sends the caller to the slow path.
         #[inline(always)]
         pub fn $write(&mut self, addr: u64, v: $t) -> bool {
             const SIZE: usize = size_of::<$t>();
-            let e = &self.cache[cache_slot(addr)];
-            if e.base != tag(addr, SIZE) {
-                return false;
-            }
-            let off = addr as usize & (PAGE - SIZE);
-            let Some(Page::Owned(p)) = self.pages.get_mut(e.write as usize) else { return false };
+            let Some(e) = self.entry(addr).filter(|e| e.write == tag(addr, SIZE)) else { return false };
+            let (slot, off) = (e.slot as usize, addr as usize & (PAGE - SIZE));
+            let Some(Page::Owned(p)) = self.pages.get_mut(slot) else { return false };
             p.page.data[off..off + SIZE].copy_from_slice(&v.to_le_bytes());
             true
         }
@@ -245,6 +249,27 @@ macro_rules! fast_access {
 }
 
 impl Memory {
+    /// The place of an address's page in the translation cache.
+    #[inline(always)]
+    fn index(&self, addr: u64) -> usize {
+        let page = (addr ^ addr >> 32) as u32 & !(PAGE as u32 - 1);
+        (page.wrapping_mul(SCATTER) >> self.shift) as usize
+    }
+    #[inline(always)]
+    fn entry(&self, addr: u64) -> Option<&Entry> {
+        self.cache.get(self.index(addr))
+    }
+
+    /// The translation cache as compiled code reads it: the entry of the page at a 32-bit address is number
+    /// `(address of the page * SCATTER) >> (32 - bits)`, modulo 2 to the power of 32.
+    pub fn table(&self) -> &[Entry] {
+        &self.cache
+    }
+    /// The translation cache has 2 to the power of this many entries.
+    pub fn table_bits(&self) -> u32 {
+        32 - self.shift
+    }
+
     fast_access!(read8, write8, u8);
     fast_access!(read16, write16, u16);
     fast_access!(read32, write32, u32);
@@ -253,23 +278,20 @@ impl Memory {
     /// `n` words from an aligned address on within one page, through the cache.
     #[inline(always)]
     pub fn read_words(&self, addr: u64, n: usize) -> Option<&[[u8; 4]]> {
-        let e = &self.cache[cache_slot(addr)];
-        if e.base != tag(addr, 4) {
+        let e = self.entry(addr)?;
+        if e.read != tag(addr, 4) {
             return None;
         }
         let word = (addr as usize & (PAGE - 1)) / 4;
-        let data = &self.pages.get(e.read as usize)?.get().data;
+        let data = &self.pages.get(e.slot as usize)?.get().data;
         data.as_chunks().0.get(word..word + n)
     }
     /// The same, to be written.
     #[inline(always)]
     pub fn write_words(&mut self, addr: u64, n: usize) -> Option<&mut [[u8; 4]]> {
-        let e = &self.cache[cache_slot(addr)];
-        if e.base != tag(addr, 4) {
-            return None;
-        }
+        let slot = self.entry(addr).filter(|e| e.write == tag(addr, 4))?.slot;
         let word = (addr as usize & (PAGE - 1)) / 4;
-        let Some(Page::Owned(p)) = self.pages.get_mut(e.write as usize) else { return None };
+        let Some(Page::Owned(p)) = self.pages.get_mut(slot as usize) else { return None };
         p.page.data.as_chunks_mut().0.get_mut(word..word + n)
     }
 
@@ -283,7 +305,16 @@ impl Memory {
         let region = Region { name: name.to_string(), base, size, kind, writer: None, first_slot };
         let i = self.regions.partition_point(|r| r.base < base);
         Arc::make_mut(&mut self.regions).insert(i, region);
-        self.flush();
+        self.size_table();
+    }
+
+    /// Room for all pages of a small RAM in the translation cache, and enough for a large one.
+    fn size_table(&mut self) {
+        let ram = self.regions.iter().filter(|r| r.kind == RegionKind::Ram);
+        let pages: u64 = ram.map(|r| r.size.div_ceil(PAGE as u64)).sum();
+        let bits = (pages * 2).next_power_of_two().trailing_zeros().clamp(MIN_BITS, MAX_BITS);
+        self.cache = vec![EMPTY; 1 << bits].into();
+        self.shift = 32 - bits;
     }
 
     /// Makes `base..base + size` show the memory at `target`.
@@ -339,6 +370,8 @@ impl Memory {
         let page = &mut self.pages[slot as usize];
         if let Page::Shared(p) = page {
             *page = Page::owned(p.data);
+            // It lies elsewhere now.
+            self.cache.iter_mut().filter(|e| e.slot == slot).for_each(|e| *e = EMPTY);
         }
         let Page::Owned(p) = page else { unreachable!("the page was just made our own") };
         p.page.hash.take();
@@ -359,10 +392,10 @@ impl Memory {
         if self.flags[p.slot as usize] & WATCHED != 0 {
             self.check_watch(addr, size, false);
         } else if cache && p.whole {
-            let e = &mut self.cache[cache_slot(addr)];
-            let base = tag(addr, 1);
-            if e.base != base || e.read != p.slot {
-                *e = Entry { base, read: p.slot, write: NO_SLOT };
+            let (i, base) = (self.index(addr), tag(addr, 1));
+            if self.cache[i].read != base {
+                let addend = self.addend(p.slot, base);
+                self.cache[i] = Entry { read: base, write: NO_BASE, addend, slot: p.slot };
             }
         }
         Some(read_le(&self.pages[p.slot as usize].get().data, off, usize::from(size)))
@@ -394,9 +427,20 @@ impl Memory {
         if self.flags[p.slot as usize] & WATCHED != 0 {
             self.check_watch(addr, size, true);
         } else if cache && p.whole && self.flags[p.slot as usize] == 0 {
-            self.cache[cache_slot(addr)] = Entry { base: tag(addr, 1), read: p.slot, write: p.slot };
+            let (i, base) = (self.index(addr), tag(addr, 1));
+            let addend = self.addend(p.slot, base);
+            self.cache[i] = Entry { read: base, write: base, addend, slot: p.slot };
         }
         true
+    }
+
+    /// For [`Entry::addend`].
+    fn addend(&mut self, slot: u32, base: u64) -> u64 {
+        let data = match &mut self.pages[slot as usize] {
+            Page::Shared(p) => p.data.as_ptr(),
+            Page::Owned(p) => p.page.data.as_mut_ptr().cast_const(),
+        };
+        (data.expose_provenance() as u64).wrapping_sub(base)
     }
 
     fn is_ram(&self, addr: u64) -> bool {
@@ -465,7 +509,7 @@ impl Memory {
 
     /// Drops the translation cache: after a change of protection or privilege.
     pub fn flush(&mut self) {
-        self.cache = [EMPTY; CACHE];
+        self.cache.fill(EMPTY);
     }
 
     // ---- decoded code ----
@@ -491,8 +535,8 @@ impl Memory {
         }
         if self.flags[slot as usize] & CODE == 0 {
             self.flags[slot as usize] |= CODE;
-            for e in self.cache.iter_mut().filter(|e| e.write == slot) {
-                e.write = NO_SLOT;
+            for e in self.cache.iter_mut().filter(|e| e.slot == slot) {
+                e.write = NO_BASE;
             }
         }
     }
@@ -536,6 +580,15 @@ impl Memory {
         self.flush();
     }
 
+    /// There are watchpoints.
+    pub fn watches(&self) -> bool {
+        !self.watches.is_empty()
+    }
+    /// There are some in this page.
+    pub fn watched(&self, slot: u32) -> bool {
+        self.flags[slot as usize] & WATCHED != 0
+    }
+
     fn check_watch(&mut self, addr: u64, size: u8, write: bool) {
         let end = addr + u64::from(size);
         let hit = |w: &&Watch| addr < w.addr + w.len && w.addr < end && if write { w.write } else { w.read };
@@ -559,6 +612,8 @@ impl Memory {
             aliases: Arc::clone(&self.aliases),
             pages: self.pages.clone(),
             flags: vec![0; self.flags.len()],
+            cache: vec![EMPTY; self.cache.len()].into(),
+            shift: self.shift,
             ..Memory::default()
         }
     }

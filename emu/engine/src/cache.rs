@@ -6,60 +6,72 @@
 
 use crate::{
     guest::Guest,
+    interp::Left,
     ir::{Block, MAX_INSNS},
+    jit::{self, PageCode, Pages, Why},
 };
 use emu_core::{
     bus::Bus,
+    cpu::{Engine, EngineStats},
     memory::{Memory, PAGE, RegionKind, chunk_mask},
 };
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
-/// Decoder, page number, content hash, and the bytes an instruction may reach into the next page.
-type Key = (u64, u32, u128, Option<[u8; 2]>);
+/// Decoder, size of the translation cache, page number, content hash, and the bytes an instruction may reach into the next
+/// page.
+type Key = (u64, u32, u32, u128, Option<[u8; 2]>);
 
-#[derive(Clone)]
-struct CodePage {
+/// What a page of a given content means, for whoever executes it.
+pub(crate) struct CodePage {
     /// The page and up to two bytes of the next one.
-    bytes: Arc<[u8]>,
+    bytes: Box<[u8]>,
     /// One for each halfword at which a block may start. The block itself lies here, not behind a pointer: finding a
     /// block is a chain of loads, and each misses the cache when many machines take turns.
-    blocks: Arc<[OnceLock<Block>; STARTS]>,
+    blocks: Box<[OnceLock<Block>; STARTS]>,
+    /// What of it was compiled, once somebody may run that. `None` in it: there is no memory for it.
+    jit: OnceLock<Option<PageCode>>,
 }
 
 /// Halfwords of a page.
 const STARTS: usize = PAGE / 2;
 
 impl CodePage {
-    fn new(bytes: Arc<[u8]>) -> CodePage {
-        let blocks: Arc<[_]> = (0..STARTS).map(|_| OnceLock::new()).collect();
+    fn new(bytes: Box<[u8]>) -> CodePage {
+        let blocks: Box<[_]> = (0..STARTS).map(|_| OnceLock::new()).collect();
         let Ok(blocks) = blocks.try_into() else { unreachable!("as many as were made") };
-        CodePage { bytes, blocks }
+        CodePage { bytes, blocks, jit: OnceLock::new() }
     }
 
-    /// Somebody's list holds the page, not only the store.
-    fn in_use(&self) -> bool {
-        Arc::strong_count(&self.blocks) > 1
+    fn compiled(&self) -> Option<&PageCode> {
+        self.jit.get()?.as_ref()
     }
 }
 
 /// Pages that stay in the store although nobody uses them.
 const STORE_LIMIT: usize = 1024;
 
-fn store() -> &'static Mutex<BTreeMap<Key, CodePage>> {
-    static STORE: OnceLock<Mutex<BTreeMap<Key, CodePage>>> = OnceLock::new();
-    STORE.get_or_init(Mutex::default)
+type Store = BTreeMap<Key, Arc<CodePage>>;
+
+fn store() -> MutexGuard<'static, Store> {
+    static STORE: OnceLock<Mutex<Store>> = OnceLock::new();
+    // A panic elsewhere cannot leave the map half changed: go on with it.
+    STORE.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn shared_page(key: Key, bytes: impl FnOnce() -> Arc<[u8]>) -> CodePage {
-    // A panic elsewhere cannot leave the map half changed: go on with it.
-    let mut store = store().lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+/// Drops the pages that nobody's list holds.
+fn purge(store: &mut Store) {
+    store.retain(|_, page| Arc::strong_count(page) > 1);
+}
+
+fn shared_page(key: Key, bytes: impl FnOnce() -> Box<[u8]>) -> Arc<CodePage> {
+    let mut store = store();
     if store.len() >= STORE_LIMIT {
-        store.retain(|_, page| page.in_use());
+        purge(&mut store);
     }
-    store.entry(key).or_insert_with(|| CodePage::new(bytes())).clone()
+    Arc::clone(store.entry(key).or_insert_with(|| Arc::new(CodePage::new(bytes()))))
 }
 
 /// A page this CPU executes.
@@ -70,9 +82,12 @@ struct Local {
     /// The memory's code epoch when this was made.
     epoch: u64,
     /// One bit for each halfword at which a block may start: its bytes are known to be those of `code`, and are
-    /// watched for writes. `None`: so are all (ROM, which seldom changes; a fleet has thousands of these).
+    /// watched for writes. `None`: so are all (ROM, which seldom changes, and RAM whose code is compiled; a fleet has
+    /// thousands of these).
     verified: Option<Box<[u64; STARTS / 64]>>,
-    code: CodePage,
+    /// It is RAM, where data may lie beside code.
+    ram: bool,
+    code: Arc<CodePage>,
 }
 
 impl Local {
@@ -84,34 +99,203 @@ impl Local {
 
 const RECENT: usize = 16;
 
+/// So often a page of RAM may be written while its code is compiled; then its code is left to the interpreter.
+const REWRITES: u8 = 3;
+
 /// One CPU's view of the shared code.
 pub struct CodeCache {
     locals: Vec<Local>,
     recent: [(u32, u32); RECENT],
     epoch: u64,
+    engine: Engine,
+    /// Pages whose compiled code this CPU may run.
+    pages: Pages,
+    /// Pages of RAM that were written while their code was compiled, and how often.
+    rewritten: Vec<(u32, u8)>,
+    permissions: u64,
+    pressure: u64,
+    /// There are breakpoints or watchpoints.
+    debugged: bool,
+    stats: EngineStats,
 }
 
 impl Default for CodeCache {
     fn default() -> Self {
-        CodeCache { locals: vec![], recent: [(u32::MAX, 0); RECENT], epoch: 0 }
+        CodeCache {
+            locals: vec![],
+            recent: [(u32::MAX, 0); RECENT],
+            epoch: 0,
+            engine: Engine::Auto,
+            pages: Pages::default(),
+            rewritten: vec![],
+            permissions: 0,
+            pressure: 0,
+            debugged: false,
+            stats: EngineStats::default(),
+        }
     }
 }
 
 impl CodeCache {
-    /// Forgets everything: the CPU's state was replaced.
+    /// Forgets everything but the choice of the engine: the CPU's state was replaced.
     pub fn clear(&mut self) {
-        *self = CodeCache::default();
+        *self = CodeCache { engine: self.engine, stats: self.stats, ..CodeCache::default() };
     }
 
-    /// Drops pages whose code was written since.
-    pub fn sync(&mut self, mem: &Memory) {
+    /// Nothing yet, for a copy of the CPU.
+    pub fn fork(&self) -> CodeCache {
+        CodeCache { engine: self.engine, ..CodeCache::default() }
+    }
+
+    /// Chooses what executes.
+    pub fn set_engine(&mut self, engine: Engine) {
+        self.engine = engine;
+        self.clear();
+    }
+
+    /// What was done.
+    pub fn stats(&self) -> EngineStats {
+        self.stats
+    }
+
+    /// Whether compiled code may run.
+    #[inline]
+    pub(crate) fn compiles<G: Guest>(&self) -> bool {
+        G::SHAPE.is_some() && self.engine != Engine::Interpreter && jit::available().is_ok()
+    }
+
+    /// At the start of a slice: what a debugger wants may have changed, and memory for code may have run out.
+    pub(crate) fn begin(&mut self, bus: &Bus) {
+        let debugged = !bus.breakpoints.is_empty() || bus.fabric.mem.watches();
+        if debugged || self.debugged {
+            self.pages.leave();
+            self.debugged = debugged;
+        }
+        let pressure = jit::pressure();
+        if pressure != self.pressure {
+            self.pressure = pressure;
+            self.forget_pages();
+            purge(&mut store());
+        }
+    }
+
+    fn forget_pages(&mut self) {
+        self.locals.clear();
+        self.recent = [(u32::MAX, 0); RECENT];
+        self.pages.leave();
+    }
+
+    /// Drops pages whose code was written since, and what stood on permissions that have changed.
+    pub fn sync<G: Guest>(&mut self, g: &G, mem: &Memory) {
+        if self.permissions != g.permissions() {
+            self.permissions = g.permissions();
+            self.pages.leave();
+        }
         if self.epoch == mem.code_epoch() {
             return;
         }
         self.epoch = mem.code_epoch();
         let fresh = |slot: u32, epoch: u64| mem.page_epoch(slot) <= epoch;
-        self.locals.retain(|l| fresh(l.slot, l.epoch) && l.next_slot.is_none_or(|n| fresh(n, l.epoch)));
+        let rewritten = &mut self.rewritten;
+        self.locals.retain(|l| {
+            let keep = fresh(l.slot, l.epoch) && l.next_slot.is_none_or(|n| fresh(n, l.epoch));
+            if !keep && l.ram && l.verified.is_none() {
+                match rewritten.iter_mut().find(|r| r.0 == l.number) {
+                    Some(r) => r.1 = r.1.saturating_add(1),
+                    None => rewritten.push((l.number, 1)),
+                }
+            }
+            keep
+        });
         self.recent = [(u32::MAX, 0); RECENT];
+        self.pages.leave();
+    }
+
+    /// The block at `pc`, in page `i` of the list, will be or should be run as compiled code.
+    #[inline(always)]
+    pub(crate) fn prefers_compiled(&self, i: usize, pc: u32) -> bool {
+        let Some(l) = self.locals.get(i) else { return false };
+        l.code.compiled().is_some_and(|code| code.wants(pc as usize / 2 % STARTS))
+    }
+
+    /// Runs compiled code from the program counter on, if there is some that may run: within `until`, from `cycle` on. `open`
+    /// is a jump to be led there.
+    pub(crate) fn run_compiled<G: Guest>(
+        &mut self,
+        g: &mut G,
+        bus: &mut Bus,
+        (cycle, until): (u64, u64),
+        open: &mut Option<u32>,
+    ) -> Option<(Left, Why)> {
+        let open = open.take();
+        let pc = g.pc();
+        let i = self.page(g, bus, pc)?;
+        let start = pc as usize / 2 % STARTS;
+        if self.locals[i].code.compiled()?.entry(start).is_none() {
+            self.locals[i].code.compiled().filter(|code| code.is_hot(start))?;
+        }
+        if !self.joined(i, g, bus, pc) {
+            return None;
+        }
+        let shape = G::SHAPE.as_ref()?;
+        let l = &self.locals[i];
+        let code = l.code.compiled()?;
+        let entry = match code.entry(start) {
+            Some(entry) => entry,
+            None => {
+                let block = match l.code.blocks[start].get() {
+                    Some(block) => block,
+                    None => decode(&l.code, g, pc),
+                };
+                code.compiled(shape, &l.code.bytes, block, pc)?
+            }
+        };
+        if let Some(at) = open {
+            let from = jit::page_of(at);
+            let mut codes = self.locals.iter().filter_map(|l| l.code.compiled());
+            if let Some(from) = codes.find(|code| Some(code.id()) == from) {
+                jit::link(at, pc, from, code, entry);
+            }
+        }
+        let ran = jit::run(g, bus, &self.pages, entry, shape, code, (cycle, until))?;
+        let stats = &mut self.stats;
+        stats.entries += 1;
+        stats.compiled += ran.left.insns as u64;
+        stats.slow_ops += ran.slow_ops;
+        match ran.why {
+            Why::Budget => stats.left_budget += 1,
+            Why::Target(_) => stats.left_target += 1,
+            Why::Helper if ran.left.attention => stats.left_attention += 1,
+            Why::Helper => stats.left_fault += 1,
+        }
+        Some((ran.left, ran.why))
+    }
+
+    /// Makes sure that the compiled code of page `i` of the list, where `pc` is, may run: its bytes are all known and watched,
+    /// the CPU may execute all of it, and no debugger looks at it.
+    fn joined<G: Guest>(&mut self, i: usize, g: &mut G, bus: &mut Bus, pc: u32) -> bool {
+        let l = &mut self.locals[i];
+        match l.code.compiled() {
+            None => return false,
+            Some(code) if self.pages.has(l.number, code) => return true,
+            Some(_) => {}
+        }
+        if self.debugged && debugged(l, bus) {
+            return false;
+        }
+        if g.checks_fetch() && (g.check_fetch(bus, pc).is_err() || g.checks_fetch()) {
+            return false;
+        }
+        if l.verified.is_some() {
+            let often = self.rewritten.iter().any(|r| r.0 == l.number && r.1 >= REWRITES);
+            if often || !watch_all(l, &mut bus.fabric.mem) {
+                return false;
+            }
+        }
+        if let Some(code) = l.code.compiled() {
+            self.pages.join(l.number, code);
+        }
+        true
     }
 
     /// The number of the page of `pc` in this CPU's list, for [`CodeCache::in_page`]. `None`: no memory there.
@@ -148,6 +332,11 @@ impl CodeCache {
             Some(i) => i,
             None => {
                 let local = make_local(g, &mut bus.fabric.mem, number)?;
+                if self.compiles::<G>()
+                    && let Some(shape) = &G::SHAPE
+                {
+                    local.code.jit.get_or_init(|| PageCode::new(shape, bus.fabric.mem.table_bits()));
+                }
                 self.locals.push(local);
                 self.locals.len() - 1
             }
@@ -181,6 +370,27 @@ fn verify<G: Guest>(l: &mut Local, g: &G, bus: &mut Bus, pc: u32) -> Option<()> 
     Some(())
 }
 
+/// A debugger looks at the page.
+fn debugged(l: &Local, bus: &Bus) -> bool {
+    let first = u64::from(l.number) << 12;
+    // The last instruction may reach into the next page.
+    bus.breakpoints.range(first..first + PAGE as u64).next().is_some()
+        || bus.fabric.mem.watched(l.slot)
+        || l.next_slot.is_some_and(|next| bus.fabric.mem.watched(next))
+}
+
+/// Marks the whole of a page of RAM for watching. `false`: the memory has other bytes there than the decoded page.
+fn watch_all(l: &mut Local, mem: &mut Memory) -> bool {
+    let tail = l.next_slot.map_or(&[][..], |next| &mem.page_bytes(next)[..2]);
+    if mem.page_bytes(l.slot)[..] != l.code.bytes[..PAGE] || *tail != l.code.bytes[PAGE..] {
+        return false;
+    }
+    mem.mark_code(l.slot, u64::MAX);
+    l.next_slot.into_iter().for_each(|next| mem.mark_code(next, 1));
+    l.verified = None;
+    true
+}
+
 /// Marks chunks for watching. `false`: the memory has other bytes there than the decoded page.
 fn watch(l: &mut Local, mem: &mut Memory, off: usize, reach: u64) -> bool {
     let now = mem.page_bytes(l.slot);
@@ -208,7 +418,7 @@ fn make_local<G: Guest>(g: &G, mem: &mut Memory, number: u32) -> Option<Local> {
     let next = mem.code_page(addr + PAGE as u64);
     let tail = next.map(|(_, b)| [b[0], b[1]]);
     let next_slot = next.map(|n| n.0);
-    let key = (g.decoder_id(), number, mem.page_hash(slot), tail);
+    let key = (g.decoder_id(), mem.table_bits(), number, mem.page_hash(slot), tail);
     let code = shared_page(key, || bytes.iter().copied().chain(tail.into_iter().flatten()).collect());
     let rom = |addr| mem.region_at(addr).is_none_or(|r| r.kind == RegionKind::Rom);
     let verified = if rom(addr) && rom(addr + PAGE as u64) {
@@ -219,5 +429,6 @@ fn make_local<G: Guest>(g: &G, mem: &mut Memory, number: u32) -> Option<Local> {
     } else {
         Some(Box::new([0; STARTS / 64]))
     };
-    Some(Local { number, slot, next_slot, epoch: mem.code_epoch(), verified, code })
+    let ram = mem.region_at(addr).is_none_or(|r| r.kind == RegionKind::Ram);
+    Some(Local { number, slot, next_slot, epoch: mem.code_epoch(), verified, ram, code })
 }

@@ -25,10 +25,36 @@ pub enum Poll {
     Exit(CpuExit),
 }
 
+/// Which computed jumps are plain, for compiled code: see [`Guest::jump_plain`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum JumpRule {
+    /// Bit 0 is set, and cleared to give the address; from 0xf000_0000 on lie special values.
+    Thumb,
+    /// All are; bit 0 is cleared.
+    Even,
+}
+
+/// What compiled code must know of a front end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Shape {
+    /// Slot of the program counter.
+    pub pc: u8,
+    /// A slot that is always zero.
+    pub zero: u8,
+    /// The slots that host registers hold: the nine that code uses most.
+    pub hot: [u8; 9],
+    /// First of 32 slots that are cheaper to reach than others.
+    pub base: u8,
+    /// How computed jumps work.
+    pub jump: JumpRule,
+}
+
 /// A CPU's state and its rare instructions; the interpreter and the JIT do the rest.
 pub trait Guest {
     /// A precise fault of one instruction.
     type Fault;
+    /// For the compiler. `None`: the interpreter alone executes this guest.
+    const SHAPE: Option<Shape> = None;
 
     /// The register file.
     fn regs(&mut self) -> &mut Regs;
@@ -50,6 +76,10 @@ pub trait Guest {
     fn check_fetch(&mut self, bus: &mut Bus, pc: u32) -> Result<(), Self::Fault>;
     /// Permissions may forbid execution somewhere (an MPU is on).
     fn checks_fetch(&self) -> bool;
+    /// Changes whenever the answers of [`Guest::check_fetch`] may have changed.
+    fn permissions(&self) -> u64 {
+        0
+    }
     /// The fault of a fetch where there is no memory.
     fn fetch_fault(&self, pc: u32) -> Self::Fault;
 

@@ -30,7 +30,7 @@ fn add_flags(r: &mut Regs, a: u32, b: u32, carry: u32) -> u32 {
     let wide = u64::from(a) + u64::from(b) + u64::from(carry);
     let v = wide as u32;
     r.set(C, (wide >> 32) as u32);
-    r.set(V, (a ^ v) & (b ^ v));
+    r.set(V, ((a ^ v) & (b ^ v)) >> 31);
     nz(r, v)
 }
 
@@ -118,12 +118,34 @@ impl<G: Guest> Chain<G> for Single<'_> {
 /// `limit` instructions of a block are done. With `FULL` every flag is right at every instruction, which a stop in
 /// the middle needs; without, `limit` is no less than any block's length. On return the guest's program counter and
 /// decoder state are those of the next instruction.
-#[allow(clippy::too_many_lines)] // one arm for each operation
 pub fn exec<G: Guest, X: Chain<G>, const FULL: bool>(
     g: &mut G,
     bus: &mut Bus,
     chain: &mut X,
     limit: usize,
+    cycle: u64,
+    until: u64,
+) -> Left {
+    exec_from::<G, X, FULL, false>(g, bus, chain, (0, limit), cycle, until)
+}
+
+/// Executes operation `at` of `block`, which starts at cycle `cycle`, for compiled code that leaves it to us. `None`:
+/// compiled code goes on with the next operation. Otherwise the block was left: a jump was taken, something wants attention
+/// (the rest of the instruction was executed then), or the instruction faulted.
+pub fn exec_op<G: Guest>(g: &mut G, bus: &mut Bus, block: &Block, at: usize, cycle: u64) -> Option<Left> {
+    let limit = usize::from(block.ops[at].insn) + 1;
+    let left = exec_from::<G, _, true, true>(g, bus, &mut Single(Some(block)), (at, limit), cycle, u64::MAX);
+    let nothing = left.insns == 0 && !left.attention && left.exit.is_none();
+    if nothing { None } else { Some(left) }
+}
+
+/// See [`exec`] and, if `ONE` is set, [`exec_op`]: from an operation on up to the end of an instruction.
+#[allow(clippy::too_many_lines)] // one arm for each operation
+fn exec_from<G: Guest, X: Chain<G>, const FULL: bool, const ONE: bool>(
+    g: &mut G,
+    bus: &mut Bus,
+    chain: &mut X,
+    (from, limit): (usize, usize),
     cycle: u64,
     until: u64,
 ) -> Left {
@@ -140,9 +162,18 @@ pub fn exec<G: Guest, X: Chain<G>, const FULL: bool>(
         end = usize::from(block.insns[limit].first_op);
         ops = &ops[..end];
     }
+    if ONE {
+        end = from + 1;
+        ops = &block.ops[from..end];
+    }
     let mut attention = false;
     let slow = loop {
-        let Some((op, rest)) = ops.split_first() else { break None };
+        let Some((op, rest)) = ops.split_first() else {
+            if ONE && !attention {
+                return nothing;
+            }
+            break None;
+        };
         ops = rest;
         macro_rules! r {
             ($f:ident) => {

@@ -12,15 +12,20 @@
 //! - The last operation of a block is one for which [`Code::ends_block`] is true. Under a [`Code::Skip`] such an
 //!   operation may also stand earlier (a conditional return): then the block goes on behind it.
 
-/// Slots of the register file: as many as a slot's number can name, so that no access needs a check.
-pub const SLOTS: usize = 256;
+/// Slots of the register file. The top bit of a slot's number does not count, so that no access needs a check.
+pub const SLOTS: usize = 128;
+/// The index of a slot.
+#[inline(always)]
+fn at(slot: u8) -> usize {
+    usize::from(slot) & (SLOTS - 1)
+}
 /// Slot of the N flag: bit 31 counts.
 pub const N: u8 = 16;
 /// Slot of the Z flag: *zero* means Z is set.
 pub const Z: u8 = 17;
 /// Slot of the C flag: 0 or 1.
 pub const C: u8 = 18;
-/// Slot of the V flag: bit 31 counts.
+/// Slot of the V flag: 0 or 1.
 pub const V: u8 = 19;
 /// First slot of the FP registers (doubles; a single is half a slot).
 pub const FP: u8 = 32;
@@ -46,41 +51,41 @@ impl Regs {
     /// Low half of a slot.
     #[inline(always)]
     pub fn get(&self, slot: u8) -> u32 {
-        self.r[usize::from(slot)] as u32
+        self.r[at(slot)] as u32
     }
     /// Sets a slot to a zero-extended 32-bit value.
     #[inline(always)]
     pub fn set(&mut self, slot: u8, v: u32) {
-        self.r[usize::from(slot)] = u64::from(v);
+        self.r[at(slot)] = u64::from(v);
     }
     /// Whole slot.
     #[inline(always)]
     pub fn get64(&self, slot: u8) -> u64 {
-        self.r[usize::from(slot)]
+        self.r[at(slot)]
     }
     /// Sets a whole slot.
     #[inline(always)]
     pub fn set64(&mut self, slot: u8, v: u64) {
-        self.r[usize::from(slot)] = v;
+        self.r[at(slot)] = v;
     }
     /// The flags as N Z C V in bits 31 to 28.
     pub fn nzcv(&self) -> u32 {
         let z = u32::from(self.get(Z) == 0);
-        self.get(N) & 0x8000_0000 | z << 30 | (self.get(C) & 1) << 29 | (self.get(V) >> 31) << 28
+        self.get(N) & 0x8000_0000 | z << 30 | (self.get(C) & 1) << 29 | (self.get(V) & 1) << 28
     }
     /// Sets the flags from bits 31 to 28.
     pub fn set_nzcv(&mut self, v: u32) {
         self.set(N, v & 0x8000_0000);
         self.set(Z, u32::from(v & 0x4000_0000 == 0));
         self.set(C, v >> 29 & 1);
-        self.set(V, v << 3 & 0x8000_0000);
+        self.set(V, v >> 28 & 1);
     }
     /// Evaluates an ARM condition code (14 and 15: always).
     #[inline(always)]
     pub fn cond(&self, cond: u8) -> bool {
         let z = || self.get(Z) == 0;
         let c = || self.get(C) != 0;
-        let less = || (self.get(N) ^ self.get(V)) >> 31 != 0;
+        let less = || self.get(N) >> 31 != self.get(V);
         match cond & 15 {
             0 => z(),
             1 => !z(),
@@ -88,8 +93,8 @@ impl Regs {
             3 => !c(),
             4 => self.get(N) >> 31 != 0,
             5 => self.get(N) >> 31 == 0,
-            6 => self.get(V) >> 31 != 0,
-            7 => self.get(V) >> 31 == 0,
+            6 => self.get(V) != 0,
+            7 => self.get(V) == 0,
             8 => c() && !z(),
             9 => !c() || z(),
             10 => !less(),

@@ -1,4 +1,4 @@
-//! The engine: the intermediate representation, its interpreter and the code cache that machines share.
+//! The engine: the intermediate representation, its interpreter, its compiler and the code cache that machines share.
 //!
 //! A front end implements [`guest::Guest`] and lowers its instructions to [`ir`]; [`run::run`] executes.
 #![warn(missing_docs)]
@@ -8,4 +8,9 @@ pub mod fp;
 pub mod guest;
 pub mod interp;
 pub mod ir;
+#[cfg(all(target_arch = "x86_64", target_os = "linux", not(flotilla_no_jit)))]
+pub mod jit;
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux", not(flotilla_no_jit))))]
+#[path = "no_jit.rs"]
+pub mod jit;
 pub mod run;

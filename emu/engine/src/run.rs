@@ -5,6 +5,7 @@ use crate::{
     guest::{Guest, Poll},
     interp::{Chain, Left, Single, exec},
     ir::Block,
+    jit::Why,
 };
 use emu_core::{
     bus::Bus,
@@ -20,6 +21,10 @@ pub fn run<G: Guest>(g: &mut G, cache: &mut CodeCache, bus: &mut Bus, run: Run) 
     let mut cycle = run.cycle;
     let mut attention = true;
     let mut resume = run.resume;
+    let compiles = cache.compiles::<G>() && !run.step;
+    cache.begin(bus);
+    // Too few cycles are left for the block at the program counter; a jump that compiled code would have liked to make.
+    let (mut tail, mut open) = (false, None);
     while cycle < run.until {
         if attention {
             bus.fabric.set_cycle(cycle);
@@ -30,7 +35,8 @@ pub fn run<G: Guest>(g: &mut G, cache: &mut CodeCache, bus: &mut Bus, run: Run) 
             if let Poll::Exit(exit) = g.poll(bus) {
                 return (cycle, exit);
             }
-            cache.sync(&bus.fabric.mem);
+            cache.sync(g, &bus.fabric.mem);
+            open = None;
             // Entering an exception may have touched a device or decoded code.
             attention = bus.fabric.attention;
             if attention && bus.fabric.wants_machine() {
@@ -41,15 +47,34 @@ pub fn run<G: Guest>(g: &mut G, cache: &mut CodeCache, bus: &mut Bus, run: Run) 
             return (cycle, CpuExit::Break);
         }
         resume = false;
-        let exact = run.step || !bus.breakpoints.is_empty();
         let mut left = Left { insns: 0, cycles: 0, attention: false, exit: None };
-        if !exact {
-            let mut chain = Cached { cache, page: NO_PAGE, at: 0 };
+        if compiles && !tail && g.it() == 0 {
+            if let Some((ran, why)) = cache.run_compiled(g, bus, (cycle, run.until), &mut open) {
+                left = ran;
+                match why {
+                    Why::Budget => tail = true,
+                    Why::Target(at) => open = at,
+                    Why::Helper => {}
+                }
+            }
+            if left.insns != 0 || left.attention || left.exit.is_some() || open.is_some() {
+                g.retire(left.insns as u64);
+                cycle += left.cycles;
+                attention |= left.attention;
+                if let Some(exit) = left.exit {
+                    return (cycle, exit);
+                }
+                continue;
+            }
+        }
+        if !run.step && !tail {
+            let mut chain = Cached { cache, page: NO_PAGE, at: 0, compiles };
             left = exec::<G, _, false>(g, bus, &mut chain, usize::MAX, cycle, run.until);
         }
         if left.insns == 0 && !left.attention {
             // Not even one whole block: something is special about it.
             left = run_block(g, cache, bus, cycle, run);
+            tail = false;
         }
         g.retire(left.insns as u64);
         cycle += left.cycles;
@@ -70,6 +95,8 @@ struct Cached<'a> {
     /// Number of the page of the last block, and its place in the cache's list: a chain stays in a page for a while.
     page: u32,
     at: usize,
+    /// Blocks that run often are left to compiled code.
+    compiles: bool,
 }
 
 /// The number of no page.
@@ -84,14 +111,24 @@ impl<G: Guest> Chain<G> for Cached<'_> {
         let pc = g.pc();
         if pc >> 12 != self.page {
             // Within a page nothing changes about permissions without asking for attention, which ends the chain.
-            if g.checks_fetch() {
+            if g.checks_fetch() || breakpoints_in(bus, pc) {
                 return None;
             }
             self.at = self.cache.page(g, bus, pc)?;
             self.page = pc >> 12;
         }
+        if self.compiles && self.cache.prefers_compiled(self.at, pc) {
+            return None;
+        }
         self.cache.in_page(g, bus, self.at, pc).filter(|b| b.cycles() <= left)
     }
+}
+
+/// There is a breakpoint in the page of `pc`.
+#[inline(always)]
+fn breakpoints_in(bus: &Bus, pc: u32) -> bool {
+    let first = u64::from(pc) & !(PAGE as u64 - 1);
+    !bus.breakpoints.is_empty() && bus.breakpoints.range(first..first + PAGE as u64).next().is_some()
 }
 
 /// Executes one block or as much of it as is allowed.

@@ -8,8 +8,9 @@ use super::{
     mpu::{Kind, default_xn},
     nvic::exc::HARD_FAULT,
     scs::{Outcome, PpbAccess, is_ppb},
+    slots::ZERO,
     special::SEMIHOST_BKPT,
-    state::PC,
+    state::{PC, SP},
     system::{MemPort, System},
 };
 use emu_core::{
@@ -20,7 +21,7 @@ use emu_core::{
     events::Tag,
 };
 use emu_engine::{
-    guest::{Flow, Guest, Poll},
+    guest::{Flow, Guest, JumpRule, Poll, Shape},
     ir::{Block, Insn, MEM_ALIGNED, MEM_UNPRIV, Op, Regs},
 };
 
@@ -49,6 +50,8 @@ pub struct Core {
     /// With the MPU on: privileged, and whether the regions count. What is cached of memory holds for these.
     view: Option<(bool, bool)>,
     view_stale: bool,
+    /// How often they changed.
+    views: u64,
 }
 
 /// Physical memory for stacking and vectors.
@@ -85,6 +88,7 @@ impl Core {
             exec_page: NO_PAGE,
             view: None,
             view_stale: true,
+            views: 0,
         }
     }
 
@@ -100,6 +104,7 @@ impl Core {
     pub fn forget_views(&mut self) {
         self.view_stale = true;
         self.exec_page = NO_PAGE;
+        self.views += 1;
     }
 
     fn attrs(&self, privileged: bool) -> Attrs {
@@ -152,6 +157,7 @@ impl Core {
         if self.view_stale || view != self.view {
             bus.fabric.mem.flush();
             self.exec_page = NO_PAGE;
+            self.views += 1;
             (self.view, self.view_stale) = (view, false);
         }
     }
@@ -279,6 +285,13 @@ impl Core {
 
 impl Guest for Core {
     type Fault = Fault;
+    const SHAPE: Option<Shape> = Some(Shape {
+        pc: PC as u8,
+        zero: ZERO,
+        hot: [0, 1, 2, 3, 4, 5, 6, 7, SP as u8],
+        base: 0,
+        jump: JumpRule::Thumb,
+    });
 
     #[inline(always)]
     fn regs(&mut self) -> &mut Regs {
@@ -347,6 +360,10 @@ impl Guest for Core {
     fn checks_fetch(&self) -> bool {
         let pc = self.pc();
         (self.sys.mpu.enabled() || default_xn(pc)) && pc >> 12 != self.exec_page
+    }
+
+    fn permissions(&self) -> u64 {
+        self.views
     }
 
     fn fetch_fault(&self, pc: u32) -> Fault {

@@ -9,13 +9,13 @@ use super::{
 };
 use emu_core::{
     bus::Bus,
-    cpu::{Arch, Cpu, CpuExit, Run},
+    cpu::{Arch, Cpu, CpuExit, Engine, EngineStats, Run},
     device::Attrs,
     events::Tag,
     fields::Fields,
     save::{self, LoadError},
 };
-use emu_engine::{cache::CodeCache, guest::Guest, ir::Regs, run::run};
+use emu_engine::{cache::CodeCache, guest::Guest, ir::Regs, jit, run::run};
 use serde::{Deserialize, Serialize};
 
 /// A Cortex-M core with its interrupt controller, system timer and code cache.
@@ -125,7 +125,7 @@ impl Cpu for CortexM {
     fn fork(&self) -> Box<dyn Cpu> {
         let mut core = self.core.clone();
         core.forget_views();
-        Box::new(CortexM { core, cache: CodeCache::default() })
+        Box::new(CortexM { core, cache: self.cache.fork() })
     }
 
     fn save(&self) -> Vec<u8> {
@@ -233,6 +233,15 @@ impl Cpu for CortexM {
         self.core.set_it(if it & 7 == 0 { 0 } else { (it & 0xe0) | ((it << 1) & 0x1f) });
     }
 
+    fn set_engine(&mut self, engine: Engine) {
+        self.cache.set_engine(engine);
+    }
+    fn compiles(&self) -> Result<(), String> {
+        jit::available()
+    }
+    fn engine_stats(&self) -> EngineStats {
+        self.cache.stats()
+    }
     fn not_modelled(&self) -> &'static [&'static str] {
         NOT_MODELLED
     }

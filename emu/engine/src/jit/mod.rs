@@ -1,0 +1,411 @@
+//! The compiler: blocks of the IR become x86-64 code, shared by all devices and threads.
+//!
+//! # What keeps it sound
+//! - The code of a block belongs to its [`CodePage`](crate::cache::CodePage), whose content never changes. A CPU executes in
+//!   it only while it holds the page, so the page's code memory comes back when nobody can be in it.
+//! - Jumps are patched once, from "tell who is in charge" to the target. Within a page that is all. A jump to another page
+//!   first looks whether this CPU has joined the very page for which the jump was patched: the numbers of pages are never
+//!   used twice, and what a CPU has joined it holds.
+//! - A CPU joins a page when it is decoded as a whole and its bytes are watched; a write to it ends in the interpreter's slow
+//!   path, which asks for attention, and compiled code is left behind that instruction. Then the page is not joined any more.
+//! - Code is written through a mapping that cannot execute, and executed through one that cannot be written.
+//!
+//! All `unsafe` of the workspace is in this folder: entering compiled code, and access to the code memory.
+#![allow(unsafe_code)]
+
+mod asm;
+mod compile;
+mod counters;
+mod memory;
+mod stubs;
+
+use crate::{
+    guest::{Guest, Shape},
+    interp::{Left, exec_op},
+    ir::Block,
+};
+use asm::Asm;
+use compile::{GUARD_TO_SITE, Link, Site};
+use counters::COUNTERS;
+pub use counters::{Counters, counters};
+use emu_core::{bus::Bus, memory::PAGE};
+use memory::{CodeMemory, SLAB};
+use std::{
+    mem::offset_of,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU8, AtomicU32, Ordering},
+    },
+};
+use stubs::Stubs;
+
+/// Pages a CPU can have joined at a time.
+pub(crate) const JOINED: usize = 32;
+/// The number of no page.
+const NO_PAGE: u32 = 0;
+/// So often a block is interpreted before it is compiled.
+const HEAT: u8 = 30;
+/// A block that will not be compiled.
+const COLD: u8 = u8::MAX;
+/// Halfwords of a page.
+const STARTS: usize = PAGE / 2;
+
+/// Whether compiled code can run on this host.
+pub fn available() -> Result<(), String> {
+    memory::get().map(|_| ()).map_err(str::to_owned)
+}
+
+/// No more than this many bytes of code memory from now on, for tests of what happens then. Returns the former limit.
+pub fn set_limit(bytes: usize) -> usize {
+    memory::get().map_or(0, |m| m.set_limit(bytes.div_ceil(SLAB)) * SLAB)
+}
+
+/// Changes when all CPUs should let go of the pages they hold.
+pub(crate) fn pressure() -> u64 {
+    memory::get().map_or(0, CodeMemory::pressure)
+}
+
+fn has_lzcnt() -> bool {
+    std::is_x86_feature_detected!("lzcnt")
+}
+
+fn page_index(pc: u32) -> usize {
+    (pc as usize / PAGE) & (JOINED - 1)
+}
+
+/// A page that a CPU has joined, as compiled code reads it.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct PageEntry {
+    /// Page number of its address.
+    number: u32,
+    /// [`PageCode::id`].
+    id: u32,
+    /// [`PageCode::entries`].
+    entries: u64,
+}
+
+/// The pages a CPU has joined.
+pub(crate) struct Pages([PageEntry; JOINED]);
+
+impl Default for Pages {
+    fn default() -> Self {
+        Pages([PageEntry { number: u32::MAX, id: NO_PAGE, entries: 0 }; JOINED])
+    }
+}
+
+impl Pages {
+    /// Joins `code` at a page number. The caller holds the page until it is left.
+    pub fn join(&mut self, number: u32, code: &PageCode) {
+        let entries = code.entries.as_ptr().expose_provenance() as u64;
+        self.0[number as usize & (JOINED - 1)] = PageEntry { number, id: code.id, entries };
+    }
+    /// This page was joined with this content.
+    pub fn has(&self, number: u32, code: &PageCode) -> bool {
+        let e = &self.0[number as usize & (JOINED - 1)];
+        (e.number, e.id) == (number, code.id)
+    }
+    /// Leaves all.
+    pub fn leave(&mut self) {
+        *self = Pages::default();
+    }
+}
+
+/// Where the next code of a page goes.
+#[derive(Default)]
+struct Room {
+    slabs: Vec<u32>,
+    next: u32,
+    end: u32,
+}
+
+/// The compiled code of a page.
+pub(crate) struct PageCode {
+    id: u32,
+    table_bits: u32,
+    stubs: Stubs,
+    /// For each halfword the offset of its block's code, or of the stub that tells that there is none.
+    entries: Box<[AtomicU32]>,
+    /// How often a block was interpreted.
+    heat: Box<[AtomicU8]>,
+    room: Mutex<Room>,
+}
+
+impl Drop for PageCode {
+    fn drop(&mut self) {
+        if let Ok(memory) = memory::get() {
+            memory.give_back(&self.lock().slabs);
+        }
+    }
+}
+
+impl PageCode {
+    /// For a page that guests of this shape execute. `None`: there is no memory for it.
+    pub fn new(shape: &Shape, table_bits: u32) -> Option<PageCode> {
+        static ID: AtomicU32 = AtomicU32::new(NO_PAGE + 1);
+        let stubs = stubs::of(memory::get().ok()?, shape)?;
+        // Numbers must not come again; after four thousand millions of pages there is no compiling any more.
+        let next = |id: u32| id.checked_add(1);
+        let id = ID.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok()?;
+        Some(PageCode {
+            id,
+            table_bits,
+            stubs,
+            entries: (0..STARTS).map(|_| AtomicU32::new(stubs.target)).collect(),
+            heat: (0..STARTS).map(|_| AtomicU8::new(0)).collect(),
+            room: Mutex::default(),
+        })
+    }
+
+    /// Its number, which no other page ever has.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Room> {
+        self.room.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The code of the block at a halfword of the page.
+    #[inline]
+    pub fn entry(&self, start: usize) -> Option<u32> {
+        Some(self.entries[start].load(Ordering::Acquire)).filter(|e| *e != self.stubs.target)
+    }
+
+    /// The block at `start` is about to be interpreted: whether it should rather run as compiled code.
+    #[inline(always)]
+    pub fn wants(&self, start: usize) -> bool {
+        let heat = self.heat[start].load(Ordering::Relaxed);
+        if heat < HEAT {
+            // Two threads may count as one: that only delays.
+            self.heat[start].store(heat + 1, Ordering::Relaxed);
+            return false;
+        }
+        heat != COLD
+    }
+
+    /// The block at `start` was interpreted often, and may be compiled.
+    pub fn is_hot(&self, start: usize) -> bool {
+        (HEAT..COLD).contains(&self.heat[start].load(Ordering::Relaxed))
+    }
+
+    /// The code of `block`, which starts at `pc`; compiled now if need be. `None`: the interpreter must run it.
+    pub fn compiled(&self, shape: &Shape, bytes: &[u8], block: &Block, pc: u32) -> Option<u32> {
+        let start = pc as usize / 2 % STARTS;
+        if let Some(entry) = self.entry(start) {
+            return Some(entry);
+        }
+        let memory = memory::get().ok()?;
+        if self.heat[start].load(Ordering::Relaxed) == COLD || memory.full() {
+            return None;
+        }
+        let mut room = self.lock();
+        if let Some(entry) = self.entry(start) {
+            return Some(entry);
+        }
+        let base = pc & !(PAGE as u32 - 1);
+        let site = Site {
+            shape,
+            stubs: &self.stubs,
+            table_bits: self.table_bits,
+            bytes,
+            base,
+            page: self.id,
+            compiled: &|pc| self.entry(pc as usize / 2 % STARTS),
+        };
+        let place = |len| room.place(memory, len);
+        let entry = compile::accepts(block)
+            .then(|| compile::compile(&mut Asm::default(), &site, block, memory, place))
+            .flatten();
+        match entry {
+            Some(entry) => {
+                COUNTERS.blocks.fetch_add(1, Ordering::Relaxed);
+                COUNTERS.insns.fetch_add(block.len() as u64, Ordering::Relaxed);
+                self.entries[start].store(entry, Ordering::Release);
+            }
+            None if memory.full() => {}
+            None => {
+                COUNTERS.refused.fetch_add(1, Ordering::Relaxed);
+                self.heat[start].store(COLD, Ordering::Relaxed);
+            }
+        }
+        entry
+    }
+}
+
+impl Room {
+    fn place(&mut self, memory: &CodeMemory, len: usize) -> Option<u32> {
+        let len = (len + 15) & !15;
+        if self.next as usize + len > self.end as usize {
+            if len > SLAB {
+                return None;
+            }
+            let slab = memory.take()?;
+            // Slabs taken one after the other are often neighbours.
+            if slab != self.end || self.end == 0 {
+                self.next = slab;
+            }
+            self.end = slab + SLAB as u32;
+            self.slabs.push(slab);
+        }
+        let at = self.next;
+        self.next += len as u32;
+        COUNTERS.bytes.fetch_add(len as u64, Ordering::Relaxed);
+        Some(at)
+    }
+}
+
+/// What compiled code and the helper share.
+#[repr(C)]
+struct Frame<G: Guest> {
+    helper: extern "sysv64" fn(*mut Frame<G>, *const Block, u32, i64) -> u32,
+    pages: *const PageEntry,
+    base: *const u8,
+    /// Cycles left.
+    left: i64,
+    /// Where a jump stands that led nowhere yet.
+    info: u32,
+    guest: *mut G,
+    bus: *mut Bus,
+    /// The cycle at which none would be left.
+    end: u64,
+    /// How the helper left the block, and the cycle at which that began.
+    how: Left,
+    since: u64,
+    slow_ops: u64,
+}
+
+/// The same without the guest, for the offsets.
+#[repr(C)]
+struct FrameHead {
+    helper: usize,
+    pages: usize,
+    base: usize,
+    left: i64,
+    info: u32,
+}
+
+/// Offsets of fields in the frame.
+mod frame {
+    use super::{FrameHead, offset_of};
+    pub const HELPER: i32 = offset_of!(FrameHead, helper) as i32;
+    pub const PAGES: i32 = offset_of!(FrameHead, pages) as i32;
+    pub const BASE: i32 = offset_of!(FrameHead, base) as i32;
+    pub const LEFT: i32 = offset_of!(FrameHead, left) as i32;
+    pub const INFO: i32 = offset_of!(FrameHead, info) as i32;
+}
+
+/// Why compiled code was left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Why {
+    /// Too few cycles are left for the next block.
+    Budget,
+    /// A jump led to a block that is not compiled or not joined. If there is a place to patch: where it is told of.
+    Target(Option<u32>),
+    /// The helper left a block.
+    Helper,
+}
+
+/// What running compiled code came to.
+pub(crate) struct Ran {
+    pub left: Left,
+    pub why: Why,
+    pub slow_ops: u64,
+}
+
+/// Runs compiled code from `entry` on, at cycle `cycle`, within `until`. The guest's program counter and decoder state are right
+/// on return.
+pub(crate) fn run<G: Guest>(
+    g: &mut G,
+    bus: &mut Bus,
+    pages: &Pages,
+    entry: u32,
+    shape: &Shape,
+    code: &PageCode,
+    (cycle, until): (u64, u64),
+) -> Option<Ran> {
+    let memory = memory::get().ok()?;
+    let budget = i64::try_from(until - cycle).unwrap_or(i64::MAX);
+    let table = bus.fabric.mem.table().as_ptr();
+    let guest = &raw mut *g;
+    // SAFETY: the reference it comes from is not used until compiled code was left.
+    let regs = unsafe { (*guest).regs().r.as_mut_ptr().cast::<u8>() };
+    let mut frame = Frame::<G> {
+        helper: helper::<G>,
+        pages: pages.0.as_ptr(),
+        base: memory.address(0),
+        left: 0,
+        info: 0,
+        guest,
+        bus,
+        end: cycle + budget as u64,
+        how: Left { insns: 0, cycles: 0, attention: false, exit: None },
+        since: cycle,
+        slow_ops: 0,
+    };
+    let enter = memory.address(code.stubs.enter);
+    // SAFETY: the stub has this signature. It was made for this shape, as was the code at `entry`: both come from a page of
+    // this guest's cache. The register file and the frame outlive the call. The translation cache stays where it is
+    // while a machine runs, and its pages where it says they are: `Memory` drops an entry when its page moves. Compiled code
+    // and the helper take turns, so the references that the helper makes are the only ones in use then.
+    let reason = unsafe {
+        type Enter = extern "sysv64" fn(*mut u8, *const u8, i64, *const u8, *mut u8) -> u32;
+        let enter: Enter = std::mem::transmute(enter);
+        let regs = regs.wrapping_add(stubs::bias(shape));
+        enter(regs, table.cast(), budget, memory.address(entry), (&raw mut frame).cast())
+    };
+    let why = match reason {
+        stubs::LEFT_HELPER => Why::Helper,
+        stubs::LEFT_BUDGET => Why::Budget,
+        stubs::LEFT_LINK => Why::Target(Some(frame.info)),
+        _ => Why::Target(None),
+    };
+    let before = if why == Why::Helper { frame.since - cycle } else { (budget - frame.left) as u64 };
+    // Every instruction of a compiled block takes one cycle.
+    let left =
+        Left { insns: frame.how.insns + before as usize, cycles: frame.how.cycles + before, ..frame.how };
+    Some(Ran { left, why, slow_ops: frame.slow_ops })
+}
+
+/// Does operation `at` of `block`, for which `left` cycles are left when the whole block is paid for. Not 0: the block was left.
+extern "sysv64" fn helper<G: Guest>(frame: *mut Frame<G>, block: *const Block, at: u32, left: i64) -> u32 {
+    // SAFETY: called from compiled code only, with the frame that `run` made and the block whose code it is: the block lives
+    // in the page that the CPU holds. Nothing else uses the guest or the bus now.
+    let (f, block) = unsafe { (&mut *frame, &*block) };
+    // SAFETY: as above.
+    let (g, bus) = unsafe { (&mut *f.guest, &mut *f.bus) };
+    let start = f.end - left as u64 - block.cycles();
+    f.slow_ops += 1;
+    match exec_op(g, bus, block, at as usize, start) {
+        None => 0,
+        Some(how) => {
+            (f.how, f.since) = (how, start);
+            1
+        }
+    }
+}
+
+/// The page of the jump that is told of at `at`.
+pub(crate) fn page_of(at: u32) -> Option<u32> {
+    memory::get().ok().map(|memory| Link::read(memory, at).page)
+}
+
+/// Leads a jump to its target, if it is still open and the target is what it may be patched to.
+pub(crate) fn link(at: u32, pc: u32, from: &PageCode, to: &PageCode, entry: u32) {
+    let Ok(memory) = memory::get() else { return };
+    let link = Link::read(memory, at);
+    if link.pc != pc || link.page != from.id || (!link.guarded && to.id != from.id) {
+        return;
+    }
+    // One at a time: a guard must never be that of another target.
+    let _room = from.lock();
+    let guard = link.site - GUARD_TO_SITE;
+    if link.guarded && memory.word(guard) != NO_PAGE as i32 {
+        return;
+    }
+    memory.patch(link.site, entry.wrapping_sub(link.site + 4) as i32);
+    if link.guarded {
+        memory.patch(guard, to.id as i32);
+    }
+    COUNTERS.links.fetch_add(1, Ordering::Relaxed);
+}

@@ -1,0 +1,178 @@
+//! The ways into compiled code and out of it, once for each front end.
+//!
+//! In compiled code `rbp` points into the register file ([`Shape::base`]), `r15` to the translation cache, `r14` holds the
+//! cycles left, nine registers hold the guest's busiest slots ([`Shape::hot`]); `rax`, `rcx`, `rdx` are for anything. The stack
+//! holds the address of the [`Frame`] and copies of its first two fields.
+
+use super::{
+    asm::{Asm, RAX, RBP, RCX, RDX, RSP, Rm, op},
+    frame,
+    memory::CodeMemory,
+};
+use crate::{guest::Shape, ir::SLOTS};
+use std::sync::Mutex;
+
+/// Host registers of [`Shape::hot`].
+pub const HOT: [u8; 9] = [3, 6, 7, 8, 9, 10, 11, 12, 13];
+/// Host register of the cycles left.
+pub const BUDGET: u8 = 14;
+/// Host register of the translation cache.
+pub const TABLE: u8 = 15;
+const RSI: u8 = 6;
+const RDI: u8 = 7;
+
+/// Compiled code was left at the start of a block: too few cycles are left for it.
+pub const LEFT_BUDGET: u32 = 0;
+/// A direct jump led to what is not compiled, or not joined yet: the frame tells where the jump is.
+pub const LEFT_LINK: u32 = 1;
+/// A computed jump led to what is not compiled.
+pub const LEFT_TARGET: u32 = 2;
+/// The helper says how.
+pub const LEFT_HELPER: u32 = 3;
+
+/// Words on the stack of compiled code.
+const FRAME: Rm = Rm::M(RSP, 0);
+/// The frame's page list.
+pub const PAGES: Rm = Rm::M(RSP, 8);
+/// Where the code memory starts.
+pub const BASE: Rm = Rm::M(RSP, 16);
+
+/// Offsets in the code memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Stubs {
+    pub enter: u32,
+    /// `call` with the word of the block's address behind it.
+    pub budget: u32,
+    /// `call` with a [`Link`](super::compile::Link) behind it.
+    pub link: u32,
+    /// A computed jump's target is in the program counter.
+    pub target: u32,
+    /// `call` with an operation's number in `eax` and its block in `rdx`.
+    pub helper: u32,
+}
+
+/// Where a slot is if no host register holds it.
+pub fn place(shape: &Shape, slot: u8) -> Rm {
+    Rm::M(RBP, (i32::from(slot) - i32::from(shape.base)) * 8 - 128)
+}
+
+/// What must be added to the address of the register file to point where [`place`] counts from.
+pub fn bias(shape: &Shape) -> usize {
+    usize::from(shape.base) * 8 + 128
+}
+
+/// The stubs for a front end, made when they are first asked for.
+pub fn of(memory: &CodeMemory, shape: &Shape) -> Option<Stubs> {
+    static MADE: Mutex<Vec<(Shape, Stubs)>> = Mutex::new(vec![]);
+    let mut made = MADE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some((_, stubs)) = made.iter().find(|m| m.0 == *shape) {
+        return Some(*stubs);
+    }
+    assert!(shape.hot.iter().all(|s| usize::from(*s) < SLOTS), "a slot that does not exist");
+    let mut next = memory.take()?;
+    let mut put = |build: &dyn Fn(&mut Asm)| {
+        let mut a = Asm::default();
+        build(&mut a);
+        a.place(memory, next);
+        let at = next;
+        next += (a.here() as u32 + 15) & !15;
+        at
+    };
+    let leave = put(&leave);
+    let exit = put(&|a| {
+        keep(a, shape);
+        a.jmp_out(leave);
+    });
+    let reason = |a: &mut Asm, reason| {
+        a.mov_imm(RAX, reason);
+        a.jmp_out(exit);
+    };
+    // The address that the call left is that of the word.
+    let start = |a: &mut Asm| {
+        a.pop(RDX);
+        a.op(false, op::LOAD, RCX, Rm::M(RDX, 0));
+        a.op(true, op::STORE, RCX, place(shape, shape.pc));
+    };
+    let stubs = Stubs {
+        enter: put(&|a| enter(a, shape)),
+        budget: put(&|a| {
+            start(a);
+            reason(a, LEFT_BUDGET);
+        }),
+        link: put(&|a| {
+            start(a);
+            a.op(true, op::SUB, RDX, BASE);
+            reason(a, LEFT_LINK);
+        }),
+        target: put(&|a| reason(a, LEFT_TARGET)),
+        helper: put(&|a| helper(a, shape, leave)),
+    };
+    made.push((*shape, stubs));
+    Some(stubs)
+}
+
+/// Host registers to the register file.
+fn keep(a: &mut Asm, shape: &Shape) {
+    for (slot, host) in shape.hot.iter().zip(HOT) {
+        a.op(true, op::STORE, host, place(shape, *slot));
+    }
+}
+
+fn fetch(a: &mut Asm, shape: &Shape) {
+    for (slot, host) in shape.hot.iter().zip(HOT) {
+        a.op(true, op::LOAD, host, place(shape, *slot));
+    }
+}
+
+/// Called by the System V rules with: `rdi` the biased register file, `rsi` the translation cache, `rdx` cycles, `rcx` code,
+/// `r8` the frame.
+fn enter(a: &mut Asm, shape: &Shape) {
+    for r in [3, RBP, 12, 13, 14, 15] {
+        a.push(r);
+    }
+    // A call of the helper finds the stack aligned to 16 bytes: six registers, the return address, three words.
+    a.alu_imm(true, op::SUB, Rm::R(RSP), 24);
+    a.op(true, op::STORE, 8, FRAME);
+    for (field, word) in [(frame::PAGES, PAGES), (frame::BASE, BASE)] {
+        a.op(true, op::LOAD, RAX, Rm::M(8, field));
+        a.op(true, op::STORE, RAX, word);
+    }
+    a.op(true, op::LOAD, RBP, Rm::R(RDI));
+    a.op(true, op::LOAD, TABLE, Rm::R(RSI));
+    a.op(true, op::LOAD, BUDGET, Rm::R(RDX));
+    fetch(a, shape);
+    a.op(false, op::INDIRECT, 4, Rm::R(RCX));
+}
+
+/// Back to who entered, with the register file as it is in memory.
+fn leave(a: &mut Asm) {
+    a.op(true, op::LOAD, RCX, FRAME);
+    a.op(true, op::STORE, BUDGET, Rm::M(RCX, frame::LEFT));
+    a.op(false, op::STORE, RDX, Rm::M(RCX, frame::INFO));
+    a.alu_imm(true, op::ADD, Rm::R(RSP), 24);
+    for r in [15, 14, 13, 12, RBP, 3] {
+        a.pop(r);
+    }
+    a.ret();
+}
+
+/// One operation in Rust: with the register file in memory, and the stack aligned.
+fn helper(a: &mut Asm, shape: &Shape, leave: u32) {
+    keep(a, shape);
+    a.op(true, op::LOAD, RDI, Rm::M(RSP, 8));
+    a.op(true, op::LOAD, RSI, Rm::R(RDX));
+    a.mov(RDX, RAX);
+    a.op(true, op::LOAD, RCX, Rm::R(BUDGET));
+    a.alu_imm(true, op::SUB, Rm::R(RSP), 8);
+    a.op(false, op::INDIRECT, 2, Rm::M(RDI, frame::HELPER));
+    a.alu_imm(true, op::ADD, Rm::R(RSP), 8);
+    a.op(false, op::TEST, RAX, Rm::R(RAX));
+    let left = a.label();
+    a.jcc(super::asm::cc::NE, left);
+    fetch(a, shape);
+    a.ret();
+    a.bind(left);
+    a.pop(RCX);
+    a.mov_imm(RAX, LEFT_HELPER);
+    a.jmp_out(leave);
+}

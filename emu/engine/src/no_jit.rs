@@ -1,0 +1,116 @@
+//! What stands in for the compiler on hosts for which there is none: nothing is ever compiled.
+
+use crate::{
+    guest::{Guest, Shape},
+    interp::Left,
+    ir::Block,
+};
+use emu_core::bus::Bus;
+use std::convert::Infallible;
+
+/// What the compiler did in this process: nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Blocks that were compiled.
+    pub blocks: u64,
+    /// Guest instructions in them.
+    pub insns: u64,
+    /// Bytes of host code.
+    pub bytes: u64,
+    /// Blocks that were not.
+    pub refused: u64,
+    /// Bytes of code memory in use.
+    pub in_use: u64,
+    /// Jumps that were patched.
+    pub links: u64,
+}
+
+/// What the compiler did so far.
+pub fn counters() -> Counters {
+    Counters::default()
+}
+
+/// Whether compiled code can run on this host.
+pub fn available() -> Result<(), String> {
+    Err("there is no compiler for this host, only for x86-64 with Linux".into())
+}
+
+/// There is nothing to limit.
+pub fn set_limit(_bytes: usize) -> usize {
+    0
+}
+
+pub(crate) fn pressure() -> u64 {
+    0
+}
+
+#[derive(Default)]
+pub(crate) struct Pages;
+
+impl Pages {
+    pub fn join(&mut self, _number: u32, code: &PageCode) {
+        match code.0 {}
+    }
+    pub fn has(&self, _number: u32, code: &PageCode) -> bool {
+        match code.0 {}
+    }
+    pub fn leave(&mut self) {}
+}
+
+pub(crate) struct PageCode(Infallible);
+
+impl PageCode {
+    pub fn new(_shape: &Shape, _table_bits: u32) -> Option<PageCode> {
+        None
+    }
+    pub fn id(&self) -> u32 {
+        match self.0 {}
+    }
+    pub fn entry(&self, _start: usize) -> Option<u32> {
+        match self.0 {}
+    }
+    pub fn wants(&self, _start: usize) -> bool {
+        match self.0 {}
+    }
+    pub fn is_hot(&self, _start: usize) -> bool {
+        match self.0 {}
+    }
+    pub fn compiled(&self, _shape: &Shape, _bytes: &[u8], _block: &Block, _pc: u32) -> Option<u32> {
+        match self.0 {}
+    }
+}
+
+pub(crate) enum Why {
+    #[allow(dead_code)]
+    Budget,
+    #[allow(dead_code)]
+    Target(Option<u32>),
+    #[allow(dead_code)]
+    Helper,
+}
+
+pub(crate) struct Ran {
+    pub left: Left,
+    pub why: Why,
+    pub slow_ops: u64,
+}
+
+pub(crate) fn run<G: Guest>(
+    _g: &mut G,
+    _bus: &mut Bus,
+    _pages: &Pages,
+    _entry: u32,
+    _shape: &Shape,
+    code: &PageCode,
+    _cycles: (u64, u64),
+) -> Option<Ran> {
+    match code.0 {}
+}
+
+pub(crate) fn page_of(_at: u32) -> Option<u32> {
+    None
+}
+
+pub(crate) fn link(_at: u32, _pc: u32, from: &PageCode, _to: &PageCode, _entry: u32) {
+    match from.0 {}
+}
