@@ -1,7 +1,7 @@
 //! A hart for the engine: register file, machine-mode registers, and the slow paths of memory accesses.
 
 use crate::{
-    PC, call,
+    PC, X0, call,
     config::Config,
     csr::{Csrs, Now},
     decode,
@@ -14,7 +14,7 @@ use emu_core::{
     diag::Mistake,
 };
 use emu_engine::{
-    guest::{Flow, Guest, Poll},
+    guest::{Flow, Guest, JumpRule, Poll, Shape},
     ir::{Block, Insn, Op, Regs},
 };
 
@@ -29,6 +29,8 @@ pub struct Core {
     pub index: u16,
     /// Instructions executed.
     pub retired: u64,
+    /// Traps taken, resets among them. Not state.
+    pub taken: u64,
     pub(crate) cfg: Config,
     /// A host answers semihosting calls. Not state.
     pub(crate) semihosting: bool,
@@ -41,7 +43,7 @@ impl Core {
     /// After power-on; [`Core::reset`] sets the program counter.
     pub fn new(cfg: Config, index: u16) -> Core {
         let csr = Csrs::new(Now { cycle: 0, executed: 0 });
-        Core { regs: Regs::default(), csr, index, retired: 0, cfg, semihosting: false, ahead: 0 }
+        Core { regs: Regs::default(), csr, index, retired: 0, taken: 0, cfg, semihosting: false, ahead: 0 }
     }
 
     /// Back to the reset state: a0 holds the hart's number, as boot loaders hand it on; all other registers are zero.
@@ -49,7 +51,8 @@ impl Core {
         let now = Now { cycle: bus.fabric.cycle(), executed: self.retired };
         self.csr.reset(now);
         self.regs = Regs::default();
-        self.regs.set(crate::X0 + 10, self.index.into());
+        self.taken += 1;
+        self.regs.set(X0 + 10, self.index.into());
         self.set_pc(self.cfg.reset_vector);
     }
 
@@ -91,6 +94,14 @@ impl Core {
 
 impl Guest for Core {
     type Fault = Trap;
+    /// Compilers for RISC-V live in a0 to a5, s0, s1 and sp, whose encodings are short.
+    const SHAPE: Option<Shape> = Some(Shape {
+        pc: PC,
+        zero: X0,
+        hot: [X0 + 10, X0 + 11, X0 + 12, X0 + 13, X0 + 14, X0 + 15, X0 + 8, X0 + 9, X0 + 2],
+        base: X0,
+        jump: JumpRule::Even,
+    });
 
     #[inline(always)]
     fn regs(&mut self) -> &mut Regs {
@@ -127,6 +138,7 @@ impl Guest for Core {
         if let Some(n) = self.csr.interrupt() {
             let pc = self.csr.take_interrupt(self.pc(), n);
             self.set_pc(pc);
+            self.taken += 1;
         }
         Poll::Run
     }
@@ -185,6 +197,7 @@ impl Guest for Core {
         }
         let handler = self.csr.take_exception(pc, trap, executed);
         self.set_pc(handler);
+        self.taken += 1;
         if self.csr.locked {
             bus.fabric.pc = Some(pc.into());
             let what = format!("{trap}, in the first instruction of the trap handler: the hart hangs");

@@ -3,13 +3,13 @@
 use crate::{PC, X0, config::Config, core::Core, csr::Csrs, gdb};
 use emu_core::{
     bus::Bus,
-    cpu::{Arch, Cpu, CpuExit, Run},
+    cpu::{Arch, Cpu, CpuExit, Engine, EngineStats, Run},
     device::Attrs,
     events::Tag,
     fields::{self, Fields},
     save::{self, LoadError},
 };
-use emu_engine::{cache::CodeCache, guest::Guest, ir::Regs, run::run};
+use emu_engine::{cache::CodeCache, guest::Guest, ir::Regs, jit, run::run};
 use serde::{Deserialize, Serialize};
 
 /// A RISC-V hart with its code cache.
@@ -85,7 +85,7 @@ impl Cpu for Hart {
     }
 
     fn fork(&self) -> Box<dyn Cpu> {
-        Box::new(Hart { core: self.core.clone(), cache: CodeCache::default() })
+        Box::new(Hart { core: self.core.clone(), cache: self.cache.fork() })
     }
 
     fn save(&self) -> Vec<u8> {
@@ -135,6 +135,9 @@ impl Cpu for Hart {
     fn retired(&self) -> u64 {
         self.core.retired
     }
+    fn exceptions(&self) -> u64 {
+        self.core.taken
+    }
 
     fn debug_read(&mut self, bus: &mut Bus, addr: u64, out: &mut [u8]) -> usize {
         let mut done = 0;
@@ -181,6 +184,15 @@ impl Cpu for Hart {
         self.core.set_pc(pc);
     }
 
+    fn set_engine(&mut self, engine: Engine) {
+        self.cache.set_engine(engine);
+    }
+    fn compiles(&self) -> Result<(), String> {
+        jit::available()
+    }
+    fn engine_stats(&self) -> EngineStats {
+        self.cache.stats()
+    }
     fn not_modelled(&self) -> &'static [&'static str] {
         NOT_MODELLED
     }

@@ -227,9 +227,10 @@ impl Csrs {
     fn write_pmpaddr(&mut self, i: usize, v: u32) {
         let locked = |i: usize| self.pmpcfg.get(i).is_some_and(|c| c & PMP_LOCK != 0);
         let top = self.pmpcfg.get(i + 1).is_some_and(|c| c & 0x18 == PMP_TOR);
-        if !locked(i) && !(top && locked(i + 1)) {
-            self.pmpaddr[i] = v;
+        if locked(i) || top && locked(i + 1) {
+            return;
         }
+        self.pmpaddr[i] = v;
     }
 
     /// The level of an interrupt line.
@@ -308,13 +309,14 @@ fn half(old: u64, n: u16, v: u32) -> u64 {
 
 fn reads_as_zero(n: u16) -> bool {
     use num::*;
-    match n {
-        SATP | MEDELEG | MIDELEG | MCOUNTEREN | MSTATUSH => true,
-        MVENDORID | MARCHID | MIMPID | MCONFIGPTR => true,
-        MHPMEVENT3..=MHPMEVENT31 => true,
-        MHPMCOUNTER3..=MHPMCOUNTER31 | MHPMCOUNTER3H..=MHPMCOUNTER31H => true,
-        _ => false,
-    }
+    let counters = MHPMCOUNTER3..=MHPMCOUNTER31;
+    let halves = MHPMCOUNTER3H..=MHPMCOUNTER31H;
+    let events = MHPMEVENT3..=MHPMEVENT31;
+    matches!(n, SATP | MEDELEG | MIDELEG | MCOUNTEREN | MSTATUSH)
+        || matches!(n, MVENDORID | MARCHID | MIMPID | MCONFIGPTR)
+        || counters.contains(&n)
+        || halves.contains(&n)
+        || events.contains(&n)
 }
 
 #[cfg(test)]
