@@ -6,10 +6,12 @@ use std::process::{Command, Stdio};
 use crate::sh::{self, Result};
 use crate::{fetch, setup};
 
-/// What cargo is asked to test: every member but the oracle crate, then that one, whose licence is another.
+/// What cargo is asked to test: every member but the oracle crate, then that one, whose licence is another, then what the
+/// program does with it.
 const PARTS: &[&[&str]] = &[
     &["test", "--no-fail-fast", "--workspace", "--exclude", "emu-unicorn"],
     &["test", "--no-fail-fast", "-p", "emu-unicorn"],
+    &["test", "--no-fail-fast", "-p", "flotilla", "--features", "unicorn", "--test", "lockstep"],
 ];
 
 #[derive(Debug, Default, PartialEq, Eq)]

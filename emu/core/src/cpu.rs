@@ -119,8 +119,8 @@ pub trait Cpu: Send + Sync {
     fn pc(&self) -> u64;
     /// Instructions retired since power-on.
     fn retired(&self) -> u64;
-    /// Exceptions taken since the CPU was made, resets among them: between two instructions of which this differs, more
-    /// happened than the first of them. For tools, not part of the state.
+    /// Faults, and exceptions entered and left, resets among them, since the CPU was made: if this differs around an
+    /// instruction, something else happened than the instruction. For tools, not part of the state.
     fn exceptions(&self) -> u64 {
         0
     }

@@ -9,6 +9,7 @@
 
 pub mod cases;
 pub mod encodings;
+pub mod lockstep;
 mod oracle;
 
 pub use oracle::{

@@ -12,7 +12,8 @@ Exit codes:
   3  an image, machine, file, port or engine cannot be used
   4  time ran out: --until's text did not appear
   5  a guest's CPU locked up
-  6  the digest is not the one that --expect-digest gives; runs that should be the same differ";
+  6  the digest is not the one that --expect-digest gives; runs that should be the same differ
+  7  this build of the program lacks what is asked for";
 
 const RUN: &str = "\
 Times are virtual: 5s, 250ms, 1.5s, 20us, 2m.
@@ -45,6 +46,23 @@ first node, the time in nanoseconds, the instruction and the registers, device f
 A recorded session is checked as a fleet to which is done, at the same times, what was done then: by people, debuggers
 and a gateway's host.";
 
+const LOCKSTEP: &str = "\
+Each instruction that our core executes is executed by Unicorn too, from the same registers and memory, and the results
+are compared: registers, flags, floating-point state, the pages that either wrote. The first difference ends the run with
+exit code 6; it is named with its pc, symbol, bytes, disassembly and both states. Accesses to devices, exceptions and
+system instructions are not compared; the summary counts them by reason.
+
+Standard input is typed on the console from 0.1 s on, as `flotilla run` does. Standard output carries the console's bytes.
+
+    flotilla lockstep firmware.elf --machine mps2-an386 --for 500ms
+    echo 'print(6*7)' | flotilla lockstep microbit-micropython --instructions 2_000_000
+
+Unicorn is GPL-2.0 and no part of the usual build:
+
+    cargo build --release -p flotilla --features unicorn
+
+needs cmake, pkg-config and libclang; the program that it makes is GPL-2.0.";
+
 /// Runs firmware on emulated microcontrollers, alone or as a fleet, deterministically.
 #[derive(Debug, Parser)]
 #[command(name = "flotilla", version, after_help = CODES)]
@@ -75,6 +93,9 @@ pub enum Task {
     /// Run a fleet or scenario under several conditions; show where the runs first differ, if they do
     #[command(after_long_help = format!("{CHECK}\n\n{CODES}"), after_help = CODES)]
     CheckDeterminism(CheckArgs),
+    /// Run an image instruction by instruction beside Unicorn and show where they first differ
+    #[command(after_long_help = format!("{LOCKSTEP}\n\n{CODES}"), after_help = CODES)]
+    Lockstep(LockstepArgs),
     /// List the images known by name, and whether they are here
     Images {
         /// Print the path of the image NAME
@@ -296,6 +317,28 @@ pub struct CheckArgs {
     pub every: Option<u64>,
 }
 
+/// `flotilla lockstep`.
+#[derive(Debug, Args)]
+pub struct LockstepArgs {
+    /// ELF, Intel HEX or (with --at) raw binary; or a name of `flotilla images`
+    pub image: String,
+    /// Name or alias as `flotilla machines` lists them, or the path of a board file [default: the image's usual one]
+    #[arg(long, short, value_name = "NAME")]
+    pub machine: Option<String>,
+    /// Stop after so much virtual time [default: 1s]
+    #[arg(long = "for", value_name = "TIME", value_parser = positive)]
+    pub for_: Option<u64>,
+    /// Stop after so many instructions
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub instructions: Option<u64>,
+    /// Load address of a raw binary
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub at: Option<u64>,
+    /// Decides everything random
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+}
+
 /// Nanoseconds of `5s`, `1.5ms`, `20us`, `7ns` or `2m`; a bare number is seconds.
 fn time(text: &str) -> Result<u64, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '_').unwrap_or(text.len());
@@ -330,6 +373,10 @@ const MAX_TIME: u64 = 100 * 366 * 24 * 3_600_000_000_000;
 
 fn positive(text: &str) -> Result<u64, String> {
     time(text).and_then(|t| if t == 0 { Err("must be above zero".into()) } else { Ok(t) })
+}
+
+fn count(text: &str) -> Result<u64, String> {
+    text.replace('_', "").parse().map_err(|_| "a count is a number like 1_000_000".into())
 }
 
 fn address(text: &str) -> Result<u64, String> {

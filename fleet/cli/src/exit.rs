@@ -19,6 +19,8 @@ pub enum Code {
     Lockup = 5,
     /// The digest is not the expected one.
     Digest = 6,
+    /// This build of the program lacks what is asked for.
+    NotBuilt = 7,
 }
 
 impl From<Code> for std::process::ExitCode {

@@ -6,6 +6,7 @@ mod console;
 mod demo;
 mod exit;
 mod lists;
+mod lockstep;
 mod replay;
 mod run;
 mod show;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Task::Replay(args) => replay::replay(&args),
         Task::CheckDeterminism(args) => check::check(&args),
         Task::Test(args) => test::test(&args),
+        Task::Lockstep(args) => lockstep::lockstep(&args),
         Task::Images { path } => lists::images(path.as_deref()),
         Task::Machines { name } => lists::machines(name.as_deref()),
     };

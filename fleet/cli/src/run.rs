@@ -18,7 +18,7 @@ use std::io::{self, Read, Write};
 
 /// When piped input begins to be typed. A guest may enable its receiver before anybody reads it: LiteOS-M's shell then
 /// loses the first byte's interrupt and never makes room for the next one.
-const TYPING_STARTS: Time = Time::ms(100);
+pub const TYPING_STARTS: Time = Time::ms(100);
 
 /// How the outside is connected.
 enum Side {
@@ -172,7 +172,7 @@ fn connect(
 }
 
 /// Text as a person would type it: Enter sends a carriage return.
-fn as_typed(text: &[u8]) -> Vec<u8> {
+pub fn as_typed(text: &[u8]) -> Vec<u8> {
     let mut typed = Vec::with_capacity(text.len());
     for (i, &b) in text.iter().enumerate() {
         match b {

@@ -52,7 +52,7 @@ pub fn subject(args: &RunArgs) -> Result<Subject, Failure> {
 }
 
 fn single(args: &RunArgs) -> Result<Subject, Failure> {
-    let machine = machine_name(args)?;
+    let machine = machine_name(args.machine.as_deref(), &args.image, args.at)?;
     let folder = Folder::of(Path::new(""));
     let noted = Noted::new(&folder);
     let board = load::board_of(machine, &noted)?;
@@ -119,11 +119,11 @@ fn of_node(fleet: &Fleet, name: &str) -> Result<View, Failure> {
     choose(node, &consoles.map(|c| c.name.clone()).collect::<Vec<_>>(), None, console)
 }
 
-fn machine_name(args: &RunArgs) -> Result<&str, Failure> {
-    let usual = || load::usual_machine(&args.image);
-    args.machine.as_deref().or_else(usual).ok_or_else(|| {
+/// The machine that is asked for, or the image's usual one.
+pub fn machine_name<'a>(machine: Option<&'a str>, image: &str, at: Option<u64>) -> Result<&'a str, Failure> {
+    machine.or_else(|| load::usual_machine(image)).ok_or_else(|| {
         // A name that is wrong is the image's problem, not the machine's.
-        match load::firmware(&args.image, args.at) {
+        match load::firmware(image, at) {
             Err(e) => e.into(),
             Ok(_) => Failure::usage("an image from a file needs --machine NAME (see `flotilla machines`)"),
         }

@@ -1,5 +1,7 @@
 //! Who may depend on whom, as ARCHITECTURE.md draws it.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use crate::sh::Result;
@@ -49,6 +51,9 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("rand", &[]),
 ];
 
+/// What a crate may use only under a feature of its own that is off by default: the oracle, which makes a program GPL-2.0.
+const OPTIONAL: &[(&str, &str)] = &[("flotilla", "emu-unicorn")];
+
 /// No test may need these: the first would make every build a GPL one, the second is no library.
 const NEVER: &[&str] = &["emu-unicorn", "xtask"];
 
@@ -61,6 +66,8 @@ struct Metadata {
 struct Package {
     name: String,
     dependencies: Vec<Dependency>,
+    #[serde(default)]
+    features: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -68,6 +75,8 @@ struct Dependency {
     name: String,
     kind: Option<String>,
     path: Option<String>,
+    #[serde(default)]
+    optional: bool,
 }
 
 /// Checks what `cargo metadata --no-deps` says.
@@ -84,12 +93,21 @@ pub fn check(metadata: &str) -> Result<Vec<String>> {
         complaints.extend(
             wrong.map(|dependency| format!("{}: may not depend on {}", package.name, dependency.name)),
         );
+        let usual = package.features.get("default").into_iter().flatten();
+        complaints.extend(
+            usual
+                .filter(|feature| feature.contains("unicorn"))
+                .map(|feature| format!("{}: `{feature}` may not be a default", package.name)),
+        );
     }
     Ok(complaints)
 }
 
 fn permitted(package: &str, allowed: &[&str], dependency: &Dependency) -> bool {
     let name = dependency.name.as_str();
+    if OPTIONAL.contains(&(package, name)) {
+        return dependency.optional && dependency.kind.is_none();
+    }
     match OUTSIDE.iter().find(|(crate_, _)| *crate_ == name) {
         Some((_, users)) => users.contains(&package),
         None if dependency.path.is_none() => true,
@@ -120,6 +138,34 @@ mod tests {
     fn tests_may_look_further_but_not_at_the_oracle() {
         assert!(complaints("emu-core", "emu-testkit", "\"dev\"", "\"/p\"").is_empty());
         assert_eq!(complaints("emu-arm", "emu-unicorn", "\"dev\"", "\"/p\"").len(), 1);
+    }
+
+    #[test]
+    fn the_program_may_have_the_oracle_if_it_is_asked_for() {
+        let complaints = |package: &str, optional: bool| {
+            let dependency =
+                format!(r#"{{"name":"emu-unicorn","kind":null,"path":"/p","optional":{optional}}}"#);
+            check(&format!(
+                r#"{{"packages":[{{"name":"{package}","dependencies":[{dependency}],"features":{{}}}}]}}"#
+            ))
+            .unwrap()
+        };
+        assert!(complaints("flotilla", true).is_empty());
+        assert_eq!(complaints("flotilla", false), ["flotilla: may not depend on emu-unicorn"]);
+        assert_eq!(complaints("fleet", true).len(), 1);
+        assert_eq!(complaints("gui", true).len(), 1);
+    }
+
+    #[test]
+    fn a_default_build_has_no_oracle() {
+        let with = |features: &str| {
+            check(&format!(
+                r#"{{"packages":[{{"name":"flotilla","dependencies":[],"features":{features}}}]}}"#
+            ))
+            .unwrap()
+        };
+        assert!(with(r#"{"unicorn":["dep:emu-unicorn"]}"#).is_empty());
+        assert_eq!(with(r#"{"default":["unicorn"],"unicorn":["dep:emu-unicorn"]}"#).len(), 1);
     }
 
     #[test]

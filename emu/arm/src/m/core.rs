@@ -40,7 +40,7 @@ pub struct Core {
     pub index: u16,
     /// Instructions retired.
     pub retired: u64,
-    /// Exceptions entered, resets among them. Not state.
+    /// Faults, and exceptions entered and left, resets among them. Not state.
     pub taken: u64,
     decoder: DecodeConfig,
     /// A host answers semihosting calls. Not state.
@@ -418,6 +418,7 @@ impl Guest for Core {
         if self.sys.is_exception_return(target) {
             let mut port = self.port(bus);
             self.sys.exception_return(&mut self.regs, &mut port, target);
+            self.taken += 1;
             bus.fabric.attention = true;
             return Ok(Flow::Jumped);
         }
@@ -438,6 +439,7 @@ impl Guest for Core {
 
     fn raise(&mut self, bus: &mut Bus, fault: Fault) {
         self.sys.raise(fault);
+        self.taken += 1;
         // A fault that has a handler of its own may be wanted; one that has none is a mistake.
         let became = match (self.sys.st.lockup, self.sys.nvic.is_pending(HARD_FAULT)) {
             (true, _) => "lockup",

@@ -1,4 +1,0 @@
-//! National Semiconductor.
-
-pub mod kinds;
-pub mod uart16550;
