@@ -30,6 +30,8 @@ pub struct CpuSpec {
     pub priority_bits: Option<u8>,
     /// MPU regions, if not the core's usual number.
     pub mpu_regions: Option<u8>,
+    /// Where execution starts after reset, if not where the core's architecture says.
+    pub reset_vector: Option<u64>,
     /// Clock in Hz.
     pub hz: u64,
 }
@@ -529,6 +531,7 @@ impl<'s> Builder<'s> {
                     irqs: tab.uint("irqs").unwrap_or(32).min(480) as u16,
                     priority_bits: small("priority_bits"),
                     mpu_regions: small("mpu_regions"),
+                    reset_vector: tab.uint("reset_vector"),
                     hz: clock.map_or(1, |c| self.clock(&tab, c)),
                 };
                 tab.done();

@@ -3,8 +3,10 @@
 
 pub mod arm_mps2;
 pub mod board;
+pub mod national;
 pub mod nordic;
 pub mod parts;
 pub mod registry;
+pub mod sifive;
 pub mod smsc;
 pub mod source;

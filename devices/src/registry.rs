@@ -207,8 +207,10 @@ pub fn kinds() -> impl Iterator<Item = &'static Kind> {
 /// Each vendor's list.
 static VENDORS: &[&[Kind]] = &[
     crate::arm_mps2::kinds::KINDS,
+    crate::national::kinds::KINDS,
     crate::nordic::kinds::KINDS,
     crate::parts::kinds::KINDS,
+    crate::sifive::kinds::KINDS,
     crate::smsc::kinds::KINDS,
 ];
 
@@ -222,4 +224,5 @@ pub static BOARDS: &[(&str, &str)] = &[
     ("mps2-an385", include_str!("../boards/mps2-an385.toml")),
     ("mps2-an386", include_str!("../boards/mps2-an386.toml")),
     ("mps2-an500", include_str!("../boards/mps2-an500.toml")),
+    ("riscv32-virt", include_str!("../boards/riscv32-virt.toml")),
 ];

@@ -11,6 +11,8 @@ pub struct Firmware {
     pub name: String,
     /// Symbols of an ELF.
     pub symbols: Symbols,
+    /// What an ELF's header says.
+    arch: Option<Arch>,
     chunks: Vec<Chunk>,
 }
 
@@ -24,6 +26,20 @@ pub enum ImageError {
         name: String,
         /// Why.
         cause: emu_loader::LoadError,
+    },
+    /// It is code for another architecture than the machine's.
+    #[error("{name} is code for {image}; the {core} of {machine} runs code for {wanted}")]
+    Foreign {
+        /// Image.
+        name: String,
+        /// What its header says.
+        image: Arch,
+        /// Board.
+        machine: String,
+        /// The board's core.
+        core: &'static str,
+        /// What that runs.
+        wanted: Arch,
     },
     /// Part of it lies where the machine has no memory.
     #[error(
@@ -44,15 +60,13 @@ pub enum ImageError {
 }
 
 impl Firmware {
-    /// Parses an ELF, Intel HEX or (with `base`) raw image for an ARM machine.
+    /// Parses an ELF, Intel HEX or (with `base`) raw image.
     pub fn parse(name: &str, bytes: &[u8], base: Option<u64>) -> Result<Arc<Firmware>, ImageError> {
         let fail = |cause| ImageError::Load { name: name.into(), cause };
         let image = emu_loader::load(bytes, base).map_err(fail)?;
-        if image.arch.is_some() {
-            image.require(Arch::Arm).map_err(fail)?;
-        }
+        let arch = image.arch;
         let chunks = image.segments.into_iter().map(|s| (s.addr, s.data)).collect();
-        Ok(Arc::new(Firmware { name: name.into(), symbols: image.symbols, chunks }))
+        Ok(Arc::new(Firmware { name: name.into(), symbols: image.symbols, arch, chunks }))
     }
 
     /// Its bytes by address, in the file's order.
@@ -62,6 +76,12 @@ impl Firmware {
 
     /// Puts the image into a machine's memory.
     pub fn load_into(&self, machine: &mut Machine) -> Result<(), ImageError> {
+        let core = machine.cpu(0).kind();
+        let wanted = if machine.cpu(0).arch().name.starts_with("RV32") { Arch::Riscv32 } else { Arch::Arm };
+        if let Some(image) = self.arch.filter(|a| *a != wanted) {
+            let (name, machine) = (self.name.clone(), machine.name.clone());
+            return Err(ImageError::Foreign { name, image, machine, core, wanted });
+        }
         machine.load_image(self.chunks.clone()).map_err(|addr| {
             let at = |c: &&Chunk| c.0 <= addr && addr - c.0 <= c.1.len() as u64;
             let regions = machine.bus.fabric.mem.regions().iter();

@@ -6,15 +6,29 @@ use devices::{
 };
 use emu_arm::m::{config::MConfig, cpu::CortexM};
 use emu_core::cpu::Cpu;
+use emu_riscv::{Hart, config as riscv};
 use std::cell::RefCell;
 
 /// The core that a board asks for, as CPU number `index` of its machine.
 pub fn cpu(spec: &CpuSpec, index: u16) -> Result<Box<dyn Cpu>, String> {
-    let Some(usual) = MConfig::named(&spec.core) else {
-        let help = nearest(&spec.core, MConfig::names()).unwrap_or_default();
-        let known: Vec<_> = MConfig::names().collect();
-        return Err(format!("{help} known: {}", known.join(", ")));
-    };
+    if let Some(usual) = MConfig::named(&spec.core) {
+        return cortex_m(spec, index, usual);
+    }
+    if let Some(usual) = riscv::Config::named(&spec.core) {
+        return hart(spec, index, usual);
+    }
+    let known: Vec<_> = MConfig::names().chain(riscv::Config::names()).collect();
+    let help = nearest(&spec.core, known.iter().copied()).unwrap_or_default();
+    Err(format!("{help} known: {}", known.join(", ")))
+}
+
+/// What an architecture knows nothing of.
+fn refuse(core: &str, key: &str, set: bool) -> Result<(), String> {
+    if set { Err(format!("`{key}` means nothing to {core}")) } else { Ok(()) }
+}
+
+fn cortex_m(spec: &CpuSpec, index: u16, usual: MConfig) -> Result<Box<dyn Cpu>, String> {
+    refuse(&spec.core, "reset_vector", spec.reset_vector.is_some())?;
     let cfg = MConfig {
         irqs: spec.irqs,
         prio_bits: spec.priority_bits.unwrap_or(usual.prio_bits),
@@ -23,6 +37,19 @@ pub fn cpu(spec: &CpuSpec, index: u16) -> Result<Box<dyn Cpu>, String> {
     };
     cfg.check()?;
     Ok(Box::new(CortexM::new(cfg, index)))
+}
+
+fn hart(spec: &CpuSpec, index: u16, usual: riscv::Config) -> Result<Box<dyn Cpu>, String> {
+    refuse(&spec.core, "priority_bits", spec.priority_bits.is_some())?;
+    refuse(&spec.core, "mpu_regions", spec.mpu_regions.is_some())?;
+    let reset_vector = match spec.reset_vector.map(u32::try_from) {
+        None => usual.reset_vector,
+        Some(Ok(v)) => v,
+        Some(Err(_)) => return Err("the reset vector lies beyond 4 GiB".into()),
+    };
+    let cfg = riscv::Config { reset_vector, ..usual };
+    cfg.check()?;
+    Ok(Box::new(Hart::new(cfg, index)))
 }
 
 /// Builds the shipped board of that name or alias.
@@ -95,10 +122,16 @@ mod tests {
             irqs: 40,
             priority_bits,
             mpu_regions: None,
+            reset_vector: None,
             hz: 1,
         };
         assert_eq!(cpu(&spec("cortex-m3", Some(3)), 0).map(|c| c.kind()), Ok("cortex-m3"));
         assert!(cpu(&spec("cortex-m3", Some(9)), 0).is_err());
         assert!(cpu(&spec("cortex-m0", None), 0).is_err(), "v6-M has at most 32 interrupts");
+        assert_eq!(cpu(&spec("rv32imac", None), 0).map(|c| c.kind()), Ok("rv32imac"));
+        assert!(cpu(&spec("rv32imac", Some(3)), 0).is_err(), "that is the NVIC's");
+        for (core, at) in [("rv32imac", 3), ("rv32imac", 1 << 32), ("cortex-m3", 0)] {
+            assert!(cpu(&CpuSpec { reset_vector: Some(at), ..spec(core, None) }, 0).is_err(), "{core} {at}");
+        }
     }
 }

@@ -176,6 +176,7 @@ impl Node {
                         return;
                     }
                 }
+                Exit::Ended(code) => return self.ended(code),
                 Exit::Lockup(cpu, pc) => {
                     self.state = NodeState::LockedUp { pc };
                     self.stop = Some(Stop::Exit(Exit::Lockup(cpu, pc)));
@@ -245,6 +246,12 @@ impl Node {
         seats.map(|s| from + lookahead(s) + s.latency).min().unwrap_or(Time::MAX)
     }
 
+    /// The guest has ended itself.
+    fn ended(&mut self, code: u32) {
+        self.state = NodeState::Exited { code };
+        self.stop = Some(Stop::Ended(code));
+    }
+
     /// Does the semihosting call at which the CPU waits. `true`: the guest has ended.
     fn semihost_call(&mut self, cpu: usize) -> bool {
         let now = self.machine.now();
@@ -257,8 +264,7 @@ impl Node {
         match self.semihost.call(op, arg, &env, &mut port) {
             Outcome::Value(v) => core_done(&mut self.machine, cpu, v),
             Outcome::Exit(code) => {
-                self.state = NodeState::Exited { code };
-                self.stop = Some(Stop::Ended(code));
+                self.ended(code);
                 return true;
             }
             Outcome::Unsupported(_) => core_done(&mut self.machine, cpu, u64::MAX),

@@ -145,6 +145,8 @@ pub struct Fabric {
     pub attention: bool,
     /// A device or CPU asked for a reset.
     pub reset_request: Option<ResetKind>,
+    /// The guest ended itself through a device, with this exit code.
+    pub exit_request: Option<u32>,
     /// The CPUs stand still until then (a flash controller at work).
     pub stalled_until: Time,
     /// The machine waits for an answer from outside that belongs to this instant.
@@ -180,6 +182,7 @@ impl Fabric {
             pc: None,
             attention: false,
             reset_request: None,
+            exit_request: None,
             stalled_until: Time::ZERO,
             hold: false,
             followed: vec![],
@@ -250,6 +253,7 @@ impl Fabric {
     /// asked for, a watchpoint was hit.
     pub fn wants_machine(&self) -> bool {
         self.reset_request.is_some()
+            || self.exit_request.is_some()
             || self.hold
             || self.mem.watch_hit.is_some()
             || self.events.next_time() < self.deadline
@@ -446,6 +450,11 @@ impl<'a> Cx<'a> {
         self.f.hold = true;
         self.f.attention = true;
     }
+    /// The guest ends itself with an exit code, after this instruction.
+    pub fn end_run(&mut self, code: u32) {
+        self.f.exit_request = Some(code);
+        self.f.attention = true;
+    }
     /// Resets the machine after this instruction or event.
     pub fn reset_machine(&mut self, kind: ResetKind) {
         self.f.reset_request = Some(kind);
@@ -468,6 +477,11 @@ pub trait Device: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
 
     /// The register storage.
     fn bank(&mut self) -> &mut Bank<Self::Reg>;
+    /// The offset in the register table of an access at offset `off` of the window: another one for blocks whose registers lie
+    /// closer together than words.
+    fn table_offset(&self, off: u32) -> u32 {
+        off
+    }
     /// Back to the state after a reset; pending events of the device are gone already.
     fn reset(&mut self, kind: ResetKind, cx: &mut Cx);
     /// A guest reads element `i` of register `r`.
@@ -555,6 +569,7 @@ impl<D: Device> Peripheral for D {
         D::Reg::TABLE
     }
     fn mmio_read(&mut self, off: u32, size: u8, cx: &mut Cx) -> u32 {
+        let off = self.table_offset(off);
         let (shift, mask) = lanes(off, size);
         let Some((r, i)) = D::Reg::decode(off & !3) else {
             cx.f.mistake(cx.me, Mistake::NoRegister { offset: off, write: false });
@@ -570,6 +585,7 @@ impl<D: Device> Peripheral for D {
         }
     }
     fn mmio_write(&mut self, off: u32, size: u8, v: u32, cx: &mut Cx) {
+        let off = self.table_offset(off);
         let (shift, mask) = lanes(off, size);
         let Some((r, i)) = D::Reg::decode(off & !3) else {
             return cx.f.mistake(cx.me, Mistake::NoRegister { offset: off, write: true });

@@ -39,6 +39,8 @@ pub enum Exit {
     Semihost(usize),
     /// CPU `n` locked up at this address.
     Lockup(usize, u64),
+    /// The guest ended itself through a device, with this exit code.
+    Ended(u32),
 }
 
 /// What a port that leaves the machine is.
@@ -217,6 +219,7 @@ impl Machine {
             self.refresh_ram();
         }
         self.bus.fabric.reset_request = None;
+        self.bus.fabric.exit_request = None;
         self.bus.fabric.stalled_until = Time::ZERO;
         self.bus.fabric.hold = false;
         self.bus.fabric.set_now(self.now);
@@ -391,6 +394,9 @@ impl Machine {
         if let Some(kind) = f.reset_request.take() {
             self.reset_after_insn(at, kind);
             return None;
+        }
+        if let Some(code) = f.exit_request.take() {
+            return Some(Exit::Ended(code));
         }
         self.exit_of(n, exit, step)
     }

@@ -33,7 +33,7 @@ impl Bench {
         let mut bus = Bus::default();
         bus.fabric.mem.add_region("ram", RAM, 0x4000, RegionKind::Ram);
         let id = bus.add_device("dut", Box::new(dev));
-        bus.add_window(BASE, 0x10000, id);
+        bus.add_window(BASE, 0x40_0000, id);
         // Outputs lead to interrupt lines of a CPU that is not there: the fabric lists their changes.
         let last = D::Reg::FIRST[D::Reg::TABLE.len()].max(64);
         for pin in 0..last {

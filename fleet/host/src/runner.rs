@@ -357,7 +357,7 @@ impl Runner {
                     watcher.note(fleet, Note::LockedUp { node, pc });
                     self.debuggers.stopped(&mut self.fleet, node, StopReason::Lockup);
                 }
-                Exit::Reached | Exit::Held | Exit::Semihost(_) => {}
+                Exit::Reached | Exit::Held | Exit::Semihost(_) | Exit::Ended(_) => {}
             },
         }
     }

@@ -1,5 +1,6 @@
 //! CPU time of a program, all its threads and children included, and how much memory it takes.
 
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -9,12 +10,14 @@ use nix::sys::time::TimeValLike;
 
 use crate::sh::Result;
 
-/// What one run cost, in seconds.
-#[derive(Debug, Clone, Copy)]
+/// What one run cost, in seconds, and what it said.
+#[derive(Debug, Clone)]
 pub struct Usage {
     /// User and system time.
     pub cpu: f64,
     pub wall: f64,
+    /// The line that holds what it had to print.
+    pub said: String,
 }
 
 /// A program to be measured, and what it must print for the measurement to count.
@@ -38,15 +41,42 @@ impl Job {
         let start = std::time::Instant::now();
         let output = Command::new(&self.program).args(&self.arguments).stdin(Stdio::null()).output();
         let output = output.map_err(|error| format!("cannot run {}: {error}", self.program.display()))?;
-        let usage = Usage { cpu: children()? - before, wall: start.elapsed().as_secs_f64() };
+        let (cpu, wall) = (children()? - before, start.elapsed().as_secs_f64());
         let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         if output.status.success() && text.contains(self.expect) {
-            return Ok(usage);
+            let said = text.lines().find(|line| line.contains(self.expect)).unwrap_or_default().to_owned();
+            return Ok(Usage { cpu, wall, said });
         }
         let last = text.lines().last().unwrap_or("nothing");
         let program = self.program.display();
         Err(format!("{program} ended with {} and no `{}`; its last line: {last}", output.status, self.expect)
             .into())
+    }
+
+    /// The CPU time until it has printed what it must print on standard output; it is ended then.
+    pub fn until_said(&self) -> Result<f64> {
+        let before = children()?;
+        let mut command = Command::new(&self.program);
+        let quiet =
+            command.args(&self.arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child =
+            quiet.spawn().map_err(|error| format!("cannot run {}: {error}", self.program.display()))?;
+        let mut text = Vec::new();
+        let mut pipe = child.stdout.take().expect("a pipe");
+        let found = loop {
+            let mut piece = [0; 256];
+            let n = pipe.read(&mut piece)?;
+            text.extend_from_slice(&piece[..n]);
+            let found = text.windows(self.expect.len()).any(|window| window == self.expect.as_bytes());
+            if found || n == 0 {
+                break found;
+            }
+        };
+        child.kill()?;
+        child.wait()?;
+        let cpu = children()? - before;
+        let program = self.program.display();
+        if found { Ok(cpu) } else { Err(format!("{program} did not print `{}`", self.expect).into()) }
     }
 
     /// Runs it to its end: the number at the end of the last line it prints.
@@ -107,11 +137,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_program_is_ended_once_it_has_said_it() {
+        let endless = Job::new("sh", &["-c", "echo ready; sleep 100"], "ready");
+        assert!(endless.until_said().unwrap() < 1.0);
+        assert!(Job::new("echo", &["no"], "ready").until_said().is_err());
+    }
+
+    #[test]
     fn work_costs_cpu_time_and_sleep_does_not() {
         let loop_ = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; echo done";
         let busy = Job::new("sh", &["-c", loop_], "done").measure().unwrap();
         assert!(busy.cpu > 0.01, "{busy:?}");
         let idle = Job::new("sleep", &["0.3"], "").measure().unwrap();
+        assert_eq!(busy.said, "done");
         assert!(idle.wall >= 0.3 && idle.cpu < 0.1, "{idle:?}");
     }
 

@@ -1,8 +1,11 @@
 //! `cargo xtask bench`: our speed against others', in pairs on the same machine in the same run.
 //!
-//! The rows stand in [`rows`]; here they are measured, printed and written. A row passes if theirs / ours is at least its
-//! `min`; above 1 we are faster.
+//! The rows stand in [`rows`], [`compare`] and [`fleets`]; here they are measured, printed and written. A row passes if its
+//! ratio is at least its `min`; above 1 we are better. docs/benchmarks.md explains each.
 
+mod compare;
+mod fleets;
+mod host;
 mod measure;
 mod rows;
 
@@ -12,36 +15,86 @@ use serde::Serialize;
 
 use crate::sh::Result;
 
+use host::Host;
 pub use measure::Job;
 
 /// How often each pair is measured; the median counts.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 
-/// One line of the result. `ours` and `theirs` are in `unit`, less is better.
+/// What a ratio is to be.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    min: f64,
+    aim: Option<f64>,
+}
+
+impl Mark {
+    pub fn new(min: f64, aim: f64) -> Mark {
+        Mark { min, aim: Some(aim) }
+    }
+
+    fn least(min: f64) -> Mark {
+        Mark { min, aim: None }
+    }
+}
+
+/// One line of the result.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
     pub name: String,
     pub unit: &'static str,
     pub ours: f64,
+    /// Another's figure, or the fixed mark that ours is to meet.
     pub theirs: f64,
-    /// theirs / ours; of a pair measured several times, the median of that.
+    /// How much better ours is: of something measured several times, the median.
     pub ratio: f64,
+    /// The worst and the best of them.
+    pub low: f64,
+    pub high: f64,
     pub min: f64,
+    /// What we should like the ratio to be.
+    pub aim: Option<f64>,
     pub pass: bool,
+    pub note: Option<String>,
 }
 
 impl Row {
-    pub fn new(name: &str, unit: &'static str, pairs: &[(f64, f64)], min: f64) -> Row {
-        let ratio = median(pairs.iter().map(|(ours, theirs)| theirs / ours));
+    /// Of (ours, theirs), where less is better.
+    pub fn less(name: &str, unit: &'static str, pairs: &[(f64, f64)], mark: Mark) -> Row {
+        Row::of(
+            name,
+            unit,
+            pairs,
+            &pairs.iter().map(|(ours, theirs)| theirs / ours).collect::<Vec<_>>(),
+            mark,
+        )
+    }
+
+    /// Of figures that should be above `mark`.
+    pub fn more(name: &str, unit: &'static str, figures: &[f64], wanted: f64, mark: Mark) -> Row {
+        let pairs: Vec<_> = figures.iter().map(|&ours| (ours, wanted)).collect();
+        Row::of(name, unit, &pairs, &figures.iter().map(|ours| ours / wanted).collect::<Vec<_>>(), mark)
+    }
+
+    fn of(name: &str, unit: &'static str, pairs: &[(f64, f64)], ratios: &[f64], mark: Mark) -> Row {
+        let ratio = median(ratios.iter().copied());
         Row {
             name: name.to_owned(),
             unit,
             ours: median(pairs.iter().map(|pair| pair.0)),
             theirs: median(pairs.iter().map(|pair| pair.1)),
             ratio,
-            min,
-            pass: ratio >= min,
+            low: ratios.iter().copied().fold(f64::NAN, f64::min),
+            high: ratios.iter().copied().fold(f64::NAN, f64::max),
+            min: mark.min,
+            aim: mark.aim,
+            pass: ratio >= mark.min,
+            note: None,
         }
+    }
+
+    pub fn noted(self, note: Option<String>) -> Row {
+        Row { note, ..self }
     }
 }
 
@@ -64,20 +117,34 @@ pub fn pair(name: &str, ours: &Job, theirs: &Job, min: f64) -> Result<Row> {
     for _ in 0..ROUNDS {
         pairs.push((ours.measure()?.cpu, theirs.measure()?.cpu));
     }
-    Ok(Row::new(name, "CPU s", &pairs, min))
+    Ok(Row::less(name, "CPU s", &pairs, Mark::least(min)))
+}
+
+/// Measures `figure` several times.
+pub fn figures(figure: impl Fn() -> Result<f64>) -> Result<Vec<f64>> {
+    (0..ROUNDS).map(|_| figure()).collect()
 }
 
 /// Measures `figure` against a fixed mark that it must not exceed.
 pub fn against(name: &str, unit: &'static str, mark: f64, figure: impl Fn() -> Result<f64>) -> Result<Row> {
-    let figures = (0..ROUNDS).map(|_| figure()).collect::<Result<Vec<f64>>>()?;
-    Ok(Row::new(name, unit, &figures.iter().map(|&ours| (ours, mark)).collect::<Vec<_>>(), 1.0))
+    let pairs: Vec<_> = figures(figure)?.into_iter().map(|ours| (ours, mark)).collect();
+    Ok(Row::less(name, unit, &pairs, Mark::least(1.0)))
+}
+
+/// A row as it is written to a file: each says where it was measured.
+#[derive(Serialize)]
+struct Written<'a> {
+    #[serde(flatten)]
+    row: &'a Row,
+    host: &'a Host,
 }
 
 /// Measures every row whose name contains `filter`; an error if one fails.
 pub fn run(json: Option<&Path>, filter: Option<&str>) -> Result<()> {
     rows::prepare()?;
     let (mut done, mut bad) = (Vec::new(), Vec::new());
-    println!("{}", heading());
+    let host = Host::here();
+    println!("{}\n\n{}", host.text(), heading());
     for case in rows::CASES.iter().filter(|case| filter.is_none_or(|filter| case.name.contains(filter))) {
         match (case.measure)(case.name) {
             Ok(Outcome::Row(row)) => {
@@ -85,27 +152,35 @@ pub fn run(json: Option<&Path>, filter: Option<&str>) -> Result<()> {
                 bad.extend((!row.pass).then_some(case.name));
                 done.push(row);
             }
-            Ok(Outcome::Skipped(why)) => println!("{:26} skipped: {why}", case.name),
+            Ok(Outcome::Skipped(why)) => println!("{:24} skipped: {why}", case.name),
             Err(error) => {
-                println!("{:26} error: {error}", case.name);
+                println!("{:24} error: {error}", case.name);
                 bad.push(case.name);
             }
         }
     }
     if let Some(file) = json {
-        std::fs::write(file, serde_json::to_string_pretty(&done)? + "\n")?;
+        let rows: Vec<_> = done.iter().map(|row| Written { row, host: &host }).collect();
+        std::fs::write(file, serde_json::to_string_pretty(&rows)? + "\n")?;
     }
     if bad.is_empty() { Ok(()) } else { Err(format!("too slow or broken: {}", bad.join(", ")).into()) }
 }
 
 fn heading() -> String {
-    format!("{:26} {:>10} {:>10} {:>8} {:>6}  pass  unit", "name", "ours", "theirs", "ratio", "min")
+    let (name, spread) = ("name", "low..high");
+    format!(
+        "{name:24} {:>10} {:>10} {:>7} {spread:>15} {:>6} {:>6}  met  unit",
+        "ours", "theirs", "ratio", "least", "aim"
+    )
 }
 
 fn line(row: &Row) -> String {
     let pass = if row.pass { "yes" } else { "NO" };
+    let spread = format!("{:.2}..{:.2}", row.low, row.high);
+    let aim = row.aim.map(|aim| format!("{aim:.2}")).unwrap_or_default();
+    let note = row.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
     format!(
-        "{:26} {:>10.3} {:>10.3} {:>8.3} {:>6.2}  {pass:4}  {}",
+        "{:24} {:>10.3} {:>10.3} {:>7.3} {spread:>15} {:>6.2} {aim:>6}  {pass:4} {}{note}",
         row.name, row.ours, row.theirs, row.ratio, row.min, row.unit
     )
 }
@@ -134,18 +209,28 @@ mod tests {
 
     #[test]
     fn a_row_passes_by_the_median_of_its_ratios() {
-        let row = Row::new("x", "CPU s", &[(2.0, 1.0), (4.0, 1.0), (1.0, 1.0)], 0.5);
+        let row = Row::less("x", "CPU s", &[(2.0, 1.0), (4.0, 1.0), (1.0, 1.0)], Mark::least(0.5));
         assert_eq!((row.ours, row.theirs, row.ratio, row.pass), (2.0, 1.0, 0.5, true));
-        assert!(!Row::new("x", "CPU s", &[(2.0, 1.0)], 0.51).pass);
-        assert!(!Row::new("x", "CPU s", &[], 0.0).pass, "nothing measured is no success");
+        assert_eq!((row.low, row.high), (0.25, 1.0));
+        assert!(!Row::less("x", "CPU s", &[(2.0, 1.0)], Mark::least(0.51)).pass);
+        assert!(!Row::less("x", "CPU s", &[], Mark::least(0.0)).pass, "nothing measured is no success");
+    }
+
+    #[test]
+    fn of_some_figures_more_is_better() {
+        let row = Row::more("x", "per s", &[90.0, 200.0, 150.0], 100.0, Mark::new(1.0, 2.0));
+        assert_eq!((row.ours, row.theirs, row.ratio, row.low, row.high), (150.0, 100.0, 1.5, 0.9, 2.0));
+        assert!(row.pass && !Row::more("x", "per s", &[99.0], 100.0, Mark::new(1.0, 2.0)).pass);
     }
 
     #[test]
     fn json_has_the_documented_fields() {
-        let json = serde_json::to_value(Row::new("x", "ns", &[(2.0, 1.0)], 0.5)).unwrap();
+        let row = Row::less("x", "ns", &[(2.0, 1.0)], Mark::new(0.5, 1.0));
+        let json = serde_json::to_value(Written { row: &row, host: &Host::here() }).unwrap();
         let keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
-        for key in ["name", "ours", "theirs", "ratio", "min", "pass"] {
+        for key in ["name", "ours", "theirs", "ratio", "low", "high", "min", "aim", "pass", "host"] {
             assert!(keys.contains(&key), "{key}");
         }
+        assert!(json["host"]["cpu"].is_string() && json["host"]["rustc"].is_string());
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::{Case, Job, Outcome, Row, against, pair};
+use super::{Case, Job, Outcome, against, compare, fleets, pair};
 use crate::sh::{self, Result};
 
 /// Guest loads in one run of an `mmio-*` guest.
@@ -13,13 +13,24 @@ const MMIO_LOADS: f64 = 16e6;
 const SLICE: &str = "100000";
 
 pub const CASES: &[Case] = &[
+    Case { name: "thumb-vs-qemu", measure: compare::thumb },
+    Case { name: "thumb-vs-qemu-icount", measure: compare::thumb_icount },
+    Case { name: "rv32-vs-qemu", measure: compare::rv32 },
+    Case { name: "rv32-vs-qemu-icount", measure: compare::rv32_icount },
+    Case { name: "fp-m4-vs-qemu", measure: compare::fp_m4 },
+    Case { name: "fp-m7-vs-qemu", measure: compare::fp_m7 },
+    Case { name: "fleet-1000-vs-1", measure: fleets::thousand },
+    Case { name: "fleet-10000-vs-100", measure: fleets::ten_thousand },
+    Case { name: "node-memory", measure: fleets::memory },
+    Case { name: "boot-vs-qemu", measure: compare::boot },
+    Case { name: "fleet-idle-1000", measure: fleets::idle },
+    Case { name: "fleet-wake-1000", measure: fleets::wake },
+    Case { name: "fleet-wake-1000-rv32", measure: fleets::wake_rv32 },
     Case { name: "interp-vs-qemu", measure: interp_vs_qemu },
     Case { name: "interp-vs-unicorn-count", measure: interp_vs_unicorn },
     Case { name: "mmio-device", measure: mmio_device },
     Case { name: "mmio-timer", measure: mmio_timer },
     Case { name: "idle-microbit", measure: idle_microbit },
-    Case { name: "fleet-idle-1000", measure: fleet_idle },
-    Case { name: "node-memory", measure: node_memory },
     Case { name: "air-100", measure: air },
     Case { name: "air-frame-1000-vs-100", measure: air_frame_1000 },
     Case { name: "air-frame-4000-vs-100", measure: air_frame_4000 },
@@ -33,13 +44,13 @@ pub fn prepare() -> Result<()> {
 }
 
 /// A program or a file in the folder of release builds.
-fn release(name: &str) -> PathBuf {
+pub fn release(name: &str) -> PathBuf {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| sh::root().join("target"), PathBuf::from);
     target.join("release").join(name)
 }
 
-fn flotilla() -> PathBuf {
+pub fn flotilla() -> PathBuf {
     release("flotilla")
 }
 
@@ -47,8 +58,14 @@ fn run_guest(image: &str, machine: &str, expect: &'static str) -> Job {
     Job::new(flotilla(), &["run", image, "--machine", machine], expect)
 }
 
-fn guest_path(image: &str) -> Result<String> {
+pub fn guest_path(image: &str) -> Result<String> {
     Ok(images::find(image)?.path().display().to_string())
+}
+
+/// Nine integer kernels on a Cortex-M3, without compiled code.
+fn interpreted() -> Job {
+    let words = ["run", "bench", "--machine", "mps2-an385", "--engine", "interpreter"];
+    Job::new(flotilla(), &words, "bench ok")
 }
 
 /// Integer kernels on a Cortex-M3: the interpreter against plain QEMU's JIT.
@@ -59,7 +76,7 @@ fn interp_vs_qemu(name: &str) -> Result<Outcome> {
     let elf = guest_path("bench")?;
     let arguments = ["-M", "mps2-an385", "-nographic", "-monitor", "none", "-semihosting", "-kernel", &elf];
     let theirs = Job::new("qemu-system-arm", &arguments, "bench ok");
-    pair(name, &run_guest("bench", "mps2-an385", "bench ok"), &theirs, 0.12).map(Outcome::Row)
+    pair(name, &interpreted(), &theirs, 0.12).map(Outcome::Row)
 }
 
 /// The same against Unicorn, which only stops at an exact instruction if it counts them.
@@ -69,7 +86,7 @@ fn interp_vs_unicorn(name: &str) -> Result<Outcome> {
     }
     sh::show(sh::cargo().args(["build", "--quiet", "--release", "-p", "emu-unicorn", "--bin", "counted"]))?;
     let theirs = Job::new(release("counted"), &[&guest_path("bench")?, SLICE], "bench ok");
-    pair(name, &run_guest("bench", "mps2-an385", "bench ok"), &theirs, 1.0).map(Outcome::Row)
+    pair(name, &interpreted(), &theirs, 1.0).map(Outcome::Row)
 }
 
 /// A load from a register that is plain storage, beyond the same load from RAM.
@@ -96,46 +113,6 @@ fn idle_microbit(name: &str) -> Result<Outcome> {
     let idle = Job::new(flotilla(), &arguments, ">>>");
     against(name, "CPU s", 1.0, || Ok(idle.measure()?.cpu)).map(Outcome::Row)
 }
-
-/// A thousand of them on one thread, two virtual seconds each beyond their start: 500 device-seconds in one second of CPU
-/// time.
-fn fleet_idle(name: &str) -> Result<Outcome> {
-    let (start, end) = (fleet_job(IDLE, 1000, "1s")?, fleet_job(IDLE, 1000, "3s")?);
-    let figure = || Ok((end.measure()?.cpu - start.measure()?.cpu) / 2e3 * 1e3);
-    against(name, "CPU ms per node-second", 2.0, figure).map(Outcome::Row)
-}
-
-/// What is the guest's own, in KiB: the RAM of a micro:bit, and the one page of flash that MicroPython writes when it
-/// starts for the first time.
-const GUESTS: f64 = 16.0 + 4.0;
-
-/// What a node takes beyond the guest's RAM and flash: 4,000 micro:bits at the prompt against 1,000 of them, so that what
-/// all share does not count.
-fn node_memory(name: &str) -> Result<Outcome> {
-    let (few, many) = (fleet_job(IDLE, 1000, "300ms")?, fleet_job(IDLE, 4000, "300ms")?);
-    let (Some(few), Some(many)) = (few.memory()?, many.memory()?) else {
-        return Ok(Outcome::Skipped("no /proc to read a process's memory from".to_owned()));
-    };
-    let ours = (many - few) / 3000.0 - GUESTS;
-    Ok(Outcome::Row(Row::new(name, "KiB", &[(ours, 16.0)], 1.0)))
-}
-
-/// `flotilla run` on one thread of a fleet of `count` nodes that `group` tells of.
-fn fleet_job(group: &str, count: u32, time: &str) -> Result<Job> {
-    let file = release(&format!("bench-{count}.toml"));
-    std::fs::write(&file, format!("[group.bit]\ncount = {count}\n{group}"))?;
-    let file = file.display().to_string();
-    let words = ["run", &file, "--threads", "1", "--console", "none", "--for", time];
-    Ok(Job::new(flotilla(), &words, "digest"))
-}
-
-/// Micro:bits that wait at the REPL's prompt.
-const IDLE: &str = r#"
-columns = 40
-spacing = 4.0
-machine = "microbit"
-image = "microbit-micropython"
-"#;
 
 /// A hundred micro:bits, each of which sends ten packets a second, for ten virtual seconds.
 fn air(name: &str) -> Result<Outcome> {

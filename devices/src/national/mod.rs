@@ -1,0 +1,4 @@
+//! National Semiconductor.
+
+pub mod kinds;
+pub mod uart16550;

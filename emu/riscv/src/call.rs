@@ -1,0 +1,89 @@
+//! The functions that translated code calls: [`Code::Call`](emu_engine::ir::Code::Call) with one of these ids.
+
+use crate::{
+    atomic,
+    core::Core,
+    trap::{BREAKPOINT, Trap},
+};
+use emu_core::{bus::Bus, cpu::CpuExit};
+use emu_engine::{
+    guest::{Flow, Guest},
+    ir::{Insn, Op},
+};
+
+/// Exception `d` with mtval `imm2`.
+pub(crate) const TRAP: u32 = 0;
+/// EBREAK of `imm2` bytes.
+pub(crate) const EBREAK: u32 = 1;
+/// MRET.
+pub(crate) const MRET: u32 = 2;
+/// WFI.
+pub(crate) const WFI: u32 = 3;
+/// CSRRW and its kin by funct3 in `x`: the register named in the instruction `imm2`, with slot or immediate `a`;
+/// `b` is 1 if it is written.
+pub(crate) const CSR: u32 = 4;
+/// LR, SC and AMOs by funct5 in `x`, on the word at `r[a]`.
+pub(crate) const ATOMIC: u32 = 5;
+
+/// funct5 of LR.W.
+pub(crate) const LR: u32 = 2;
+/// funct5 of SC.W.
+pub(crate) const SC: u32 = 3;
+/// funct5 of AMOSWAP.W.
+pub(crate) const SWAP: u32 = 1;
+
+/// The two instructions around EBREAK that make it a semihosting call (RISC-V Semihosting, 2.1).
+const BEFORE: u32 = 0x01f0_1013;
+const BEHIND: u32 = 0x4070_5013;
+
+/// Does what `op`, of the instruction `insn`, calls for.
+pub(crate) fn call(core: &mut Core, bus: &mut Bus, op: &Op, insn: &Insn) -> Result<Flow, Trap> {
+    match op.imm {
+        EBREAK => breakpoint(core, bus, op.imm2, insn.pc),
+        MRET => {
+            let pc = core.csr.mret();
+            core.set_pc(pc);
+            bus.fabric.attention |= core.csr.interrupt().is_some();
+            Ok(Flow::Jumped)
+        }
+        WFI => {
+            core.csr.wfi();
+            Ok(Flow::Stop)
+        }
+        CSR => csr(core, bus, op),
+        ATOMIC => atomic::atomic(core, bus, op).map(|()| Flow::Next),
+        _ => Err(Trap::new(op.d.into(), op.imm2)),
+    }
+}
+
+fn breakpoint(core: &mut Core, bus: &Bus, len: u32, pc: u32) -> Result<Flow, Trap> {
+    let word = |addr: u32| {
+        let mut bytes = [0; 4];
+        bus.fabric.mem.peek(addr.into(), &mut bytes);
+        u32::from_le_bytes(bytes)
+    };
+    if core.semihosting
+        && len == 4
+        && (word(pc.wrapping_sub(4)), word(pc.wrapping_add(4))) == (BEFORE, BEHIND)
+    {
+        return Ok(Flow::Exit(CpuExit::Semihost));
+    }
+    Err(Trap::new(BREAKPOINT, 0))
+}
+
+fn csr(core: &mut Core, bus: &mut Bus, op: &Op) -> Result<Flow, Trap> {
+    let illegal = Trap::illegal(op.imm2);
+    let (n, now) = ((op.imm2 >> 20) as u16, core.now(bus));
+    let old = core.csr.read(n, core.index, now).ok_or(illegal)?;
+    let v = if op.x & 4 != 0 { op.a.into() } else { core.regs.get(op.a) };
+    let new = match op.x & 3 {
+        1 => v,
+        2 => old | v,
+        _ => old & !v,
+    };
+    if op.b != 0 && !core.csr.write(n, new, now) {
+        return Err(illegal);
+    }
+    core.regs.set(op.d, old);
+    Ok(if core.csr.interrupt().is_some() { Flow::Stop } else { Flow::Next })
+}

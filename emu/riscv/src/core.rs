@@ -1,0 +1,215 @@
+//! A hart for the engine: register file, machine-mode registers, and the slow paths of memory accesses.
+
+use crate::{
+    PC, X0, call,
+    config::Config,
+    csr::{Csrs, Now},
+    decode,
+    trap::{FETCH_FAULT, LOAD_FAULT, STORE_FAULT, Trap},
+};
+use emu_core::{
+    bus::Bus,
+    cpu::CpuExit,
+    device::{Attrs, DevId},
+    diag::Mistake,
+};
+use emu_engine::{
+    guest::{Flow, Guest, JumpRule, Poll, Shape},
+    ir::{Block, Insn, Op, Regs},
+};
+
+/// Everything of a hart but its code cache.
+#[derive(Clone, Debug)]
+pub struct Core {
+    /// The registers from [`X0`](crate::X0) on, the program counter in [`PC`], temporaries.
+    pub regs: Regs,
+    /// Machine-mode registers and state.
+    pub csr: Csrs,
+    /// Number of this hart in its machine.
+    pub index: u16,
+    /// Instructions executed.
+    pub retired: u64,
+    /// Traps taken, resets among them. Not state.
+    pub taken: u64,
+    pub(crate) cfg: Config,
+    /// A host answers semihosting calls. Not state.
+    pub(crate) semihosting: bool,
+    /// How far the clock's cycles are ahead of the instructions executed: within a run each instruction takes one cycle.
+    /// Not state.
+    ahead: u64,
+}
+
+impl Core {
+    /// After power-on; [`Core::reset`] sets the program counter.
+    pub fn new(cfg: Config, index: u16) -> Core {
+        let csr = Csrs::new(Now { cycle: 0, executed: 0 });
+        Core { regs: Regs::default(), csr, index, retired: 0, taken: 0, cfg, semihosting: false, ahead: 0 }
+    }
+
+    /// Back to the reset state: a0 holds the hart's number, as boot loaders hand it on; all other registers are zero.
+    pub fn reset(&mut self, bus: &mut Bus) {
+        let now = Now { cycle: bus.fabric.cycle(), executed: self.retired };
+        self.csr.reset(now);
+        self.regs = Regs::default();
+        self.taken += 1;
+        self.regs.set(X0 + 10, self.index.into());
+        self.set_pc(self.cfg.reset_vector);
+    }
+
+    /// A run starts at `cycle`.
+    pub(crate) fn begin(&mut self, cycle: u64) {
+        self.ahead = cycle.wrapping_sub(self.retired);
+    }
+
+    /// What the counters follow, at the instruction under way.
+    pub(crate) fn now(&self, bus: &mut Bus) -> Now {
+        let cycle = bus.fabric.cycle();
+        Now { cycle, executed: cycle.wrapping_sub(self.ahead) }
+    }
+
+    /// Takes this hart's interrupt lines from the fabric.
+    pub fn take_lines(&mut self, bus: &mut Bus) {
+        if bus.fabric.irqs.is_empty() {
+            return;
+        }
+        bus.fabric.irqs.retain(|&(cpu, line, high)| {
+            if cpu == self.index {
+                self.csr.set_line(line, high);
+            }
+            cpu != self.index
+        });
+    }
+
+    fn attrs(&self) -> Attrs {
+        Attrs { secure: false, privileged: true, master: self.index }
+    }
+
+    /// A misaligned access that touches a device: the bus cannot make it.
+    fn splits_device(bus: &Bus, addr: u32, size: u8) -> bool {
+        let (first, size) = (u64::from(addr), u64::from(size));
+        let overlaps = |base: u64, len: u64| first < base + len && base < first + size;
+        first & (size - 1) != 0 && bus.windows().iter().any(|w| overlaps(w.base, w.size))
+    }
+}
+
+impl Guest for Core {
+    type Fault = Trap;
+    /// Compilers for RISC-V live in a0 to a5, s0, s1 and sp, whose encodings are short.
+    const SHAPE: Option<Shape> = Some(Shape {
+        pc: PC,
+        zero: X0,
+        hot: [X0 + 10, X0 + 11, X0 + 12, X0 + 13, X0 + 14, X0 + 15, X0 + 8, X0 + 9, X0 + 2],
+        base: X0,
+        jump: JumpRule::Even,
+    });
+
+    #[inline(always)]
+    fn regs(&mut self) -> &mut Regs {
+        &mut self.regs
+    }
+    #[inline(always)]
+    fn pc(&self) -> u32 {
+        self.regs.get(PC)
+    }
+    #[inline(always)]
+    fn set_pc(&mut self, pc: u32) {
+        self.regs.set(PC, pc);
+    }
+    #[inline(always)]
+    fn it(&self) -> u8 {
+        0
+    }
+    #[inline(always)]
+    fn set_it(&mut self, _: u8) {}
+    #[inline(always)]
+    fn retire(&mut self, n: u64) {
+        self.retired += n;
+    }
+
+    fn poll(&mut self, bus: &mut Bus) -> Poll {
+        self.semihosting = bus.semihosting;
+        self.take_lines(bus);
+        if self.csr.locked {
+            return Poll::Exit(CpuExit::Lockup);
+        }
+        if !self.csr.wake() {
+            return Poll::Exit(CpuExit::Sleep);
+        }
+        if let Some(n) = self.csr.interrupt() {
+            let pc = self.csr.take_interrupt(self.pc(), n);
+            self.set_pc(pc);
+            self.taken += 1;
+        }
+        Poll::Run
+    }
+
+    fn check_fetch(&mut self, _: &mut Bus, _: u32) -> Result<(), Trap> {
+        Ok(())
+    }
+    #[inline(always)]
+    fn checks_fetch(&self) -> bool {
+        false
+    }
+    fn fetch_fault(&self, pc: u32) -> Trap {
+        Trap::new(FETCH_FAULT, pc)
+    }
+
+    fn load(&mut self, bus: &mut Bus, addr: u32, size: u8, _: u8) -> Result<u32, Trap> {
+        let fault = Trap::new(LOAD_FAULT, addr);
+        if Core::splits_device(bus, addr, size) {
+            return Err(fault);
+        }
+        bus.read(addr.into(), size, self.attrs(), true).map(|v| v as u32).map_err(|_| fault)
+    }
+
+    fn store(&mut self, bus: &mut Bus, addr: u32, size: u8, v: u32, _: u8) -> Result<(), Trap> {
+        let fault = Trap::new(STORE_FAULT, addr);
+        if Core::splits_device(bus, addr, size) {
+            return Err(fault);
+        }
+        bus.write(addr.into(), size, v.into(), self.attrs(), true).map_err(|_| fault)
+    }
+
+    #[inline(always)]
+    fn jump_plain(&mut self, target: u32) -> bool {
+        self.set_pc(target & !1);
+        true
+    }
+    fn jump(&mut self, _: &mut Bus, target: u32) -> Result<Flow, Trap> {
+        self.set_pc(target & !1);
+        Ok(Flow::Jumped)
+    }
+
+    fn call(&mut self, bus: &mut Bus, op: &Op, insn: &Insn) -> Result<Flow, Trap> {
+        call::call(self, bus, op, insn)
+    }
+
+    fn div_by_zero(&mut self) -> Result<(), Trap> {
+        Ok(())
+    }
+
+    fn raise(&mut self, bus: &mut Bus, trap: Trap) {
+        let pc = self.pc();
+        // A fetch that finds nothing takes a cycle but executes nothing; one that finds half an instruction is one.
+        let executed = trap.cause != FETCH_FAULT || trap.tval != pc;
+        if !executed {
+            self.ahead = self.ahead.wrapping_add(1);
+        }
+        let handler = self.csr.take_exception(pc, trap, executed);
+        self.set_pc(handler);
+        self.taken += 1;
+        if self.csr.locked {
+            bus.fabric.pc = Some(pc.into());
+            let what = format!("{trap}, in the first instruction of the trap handler: the hart hangs");
+            bus.fabric.mistake(DevId::cpu(self.index), Mistake::Misuse(what.into()));
+        }
+    }
+
+    fn decoder_id(&self) -> u64 {
+        decode::DECODER_ID
+    }
+
+    fn translate(&self, code: &[u8], offset: usize, page_end: usize, pc: u32, _: u8, max: usize) -> Block {
+        decode::translate(code, offset, page_end, pc, max)
+    }
+}

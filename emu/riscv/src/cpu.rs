@@ -1,0 +1,199 @@
+//! The hart as the machine sees it.
+
+use crate::{PC, X0, config::Config, core::Core, csr::Csrs, gdb};
+use emu_core::{
+    bus::Bus,
+    cpu::{Arch, Cpu, CpuExit, Engine, EngineStats, Run},
+    device::Attrs,
+    events::Tag,
+    fields::{self, Fields},
+    save::{self, LoadError},
+};
+use emu_engine::{cache::CodeCache, guest::Guest, ir::Regs, jit, run::run};
+use serde::{Deserialize, Serialize};
+
+/// A RISC-V hart with its code cache.
+pub struct Hart {
+    core: Core,
+    cache: CodeCache,
+}
+
+/// Canonical state of a hart.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    x: [u32; 32],
+    pc: u32,
+    retired: u64,
+    csr: Csrs,
+}
+
+const NOT_MODELLED: &[&str] = &[
+    "instruction timing: every instruction takes one cycle; traps and MRET take none",
+    "user and supervisor mode, delegation, address translation (satp, medeleg, mideleg and mcounteren read as zero)",
+    "physical memory protection: pmpcfg and pmpaddr hold what is written, but forbid nothing",
+    "the time CSR (reading it is illegal; CLINT has mtime), performance counters beyond mcycle and minstret",
+    "triggers and debug mode as seen by the guest",
+    "non-maskable interrupts, bus errors of posted writes: every fault is precise",
+    "a trap handler whose first instruction traps counts as a lockup: on hardware it repeats for ever",
+];
+
+impl Hart {
+    /// Hart number `index` of its machine.
+    pub fn new(cfg: Config, index: u16) -> Hart {
+        Hart { core: Core::new(cfg, index), cache: CodeCache::default() }
+    }
+
+    /// The state, for tests and tools.
+    pub fn core(&self) -> &Core {
+        &self.core
+    }
+    /// The state, to change it.
+    pub fn core_mut(&mut self) -> &mut Core {
+        &mut self.core
+    }
+
+    fn attrs(&self) -> Attrs {
+        Attrs { secure: false, privileged: true, master: self.core.index }
+    }
+
+    /// The size of the access a debugger makes to a device at `addr` with `left` bytes to go, if there is one.
+    fn register_size(bus: &Bus, addr: u64, left: usize) -> Option<u8> {
+        bus.windows().iter().find(|w| addr.wrapping_sub(w.base) < w.size)?;
+        Some(match (addr & 3, left) {
+            (0, 4..) => 4,
+            (0 | 2, 2..) => 2,
+            _ => 1,
+        })
+    }
+}
+
+impl Cpu for Hart {
+    fn reset(&mut self, bus: &mut Bus) {
+        self.core.reset(bus);
+    }
+
+    fn run(&mut self, bus: &mut Bus, how: Run) -> (u64, CpuExit) {
+        self.core.begin(how.cycle);
+        run(&mut self.core, &mut self.cache, bus, how)
+    }
+
+    fn event(&mut self, _: Tag, _: &mut Bus) {}
+
+    fn sync(&mut self, bus: &mut Bus) -> bool {
+        self.core.take_lines(bus);
+        self.core.csr.wake()
+    }
+
+    fn fork(&self) -> Box<dyn Cpu> {
+        Box::new(Hart { core: self.core.clone(), cache: self.cache.fork() })
+    }
+
+    fn save(&self) -> Vec<u8> {
+        save::to_bytes(&Saved {
+            x: std::array::from_fn(|n| self.core.regs.get(X0 + n as u8)),
+            pc: self.core.pc(),
+            retired: self.core.retired,
+            csr: self.core.csr.clone(),
+        })
+    }
+
+    fn fields(&self, root: &str) -> Fields {
+        fields::fields(&format!("{root}.csr"), &self.core.csr)
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), LoadError> {
+        let saved: Saved = save::from_bytes(bytes)?;
+        if saved.pc & 1 != 0 || saved.x[0] != 0 {
+            return Err(LoadError::Corrupt("an odd program counter, or x0 that is not zero".into()));
+        }
+        saved.csr.validate().map_err(LoadError::Corrupt)?;
+        self.core.regs = Regs::default();
+        for (n, v) in (X0..).zip(saved.x) {
+            self.core.regs.set(n, v);
+        }
+        self.core.regs.set(PC, saved.pc);
+        (self.core.retired, self.core.csr) = (saved.retired, saved.csr);
+        self.cache.clear();
+        Ok(())
+    }
+
+    fn kind(&self) -> &'static str {
+        self.core.cfg.name
+    }
+    fn arch(&self) -> &'static Arch {
+        &gdb::RV32
+    }
+    fn reg(&self, n: usize) -> u64 {
+        gdb::reg(&self.core, n)
+    }
+    fn set_reg(&mut self, n: usize, v: u64) -> bool {
+        gdb::set_reg(&mut self.core, n, v)
+    }
+    fn pc(&self) -> u64 {
+        self.core.pc().into()
+    }
+    fn retired(&self) -> u64 {
+        self.core.retired
+    }
+    fn exceptions(&self) -> u64 {
+        self.core.taken
+    }
+
+    fn debug_read(&mut self, bus: &mut Bus, addr: u64, out: &mut [u8]) -> usize {
+        let mut done = 0;
+        while done < out.len() {
+            let at = addr.wrapping_add(done as u64);
+            let n = bus.fabric.mem.peek(at, &mut out[done..]);
+            if n > 0 {
+                done += n;
+                continue;
+            }
+            let Some(size) = Hart::register_size(bus, at, out.len() - done) else { break };
+            let Ok(v) = bus.read(at, size, self.attrs(), false) else { break };
+            let end = done + usize::from(size);
+            out[done..end].copy_from_slice(&v.to_le_bytes()[..usize::from(size)]);
+            done = end;
+        }
+        done
+    }
+
+    fn debug_write(&mut self, bus: &mut Bus, addr: u64, bytes: &[u8]) -> usize {
+        let mut done = 0;
+        while done < bytes.len() {
+            let at = addr.wrapping_add(done as u64);
+            let n = bus.fabric.mem.poke(at, &bytes[done..]);
+            if n > 0 {
+                done += n;
+                continue;
+            }
+            let Some(size) = Hart::register_size(bus, at, bytes.len() - done) else { break };
+            let end = done + usize::from(size);
+            let mut v = [0; 8];
+            v[..usize::from(size)].copy_from_slice(&bytes[done..end]);
+            if bus.write(at, size, u64::from_le_bytes(v), self.attrs(), false).is_err() {
+                break;
+            }
+            done = end;
+        }
+        done
+    }
+
+    fn semihost_done(&mut self, result: u64) {
+        self.core.regs.set(X0 + 10, result as u32);
+        let pc = self.core.pc().wrapping_add(4);
+        self.core.set_pc(pc);
+    }
+
+    fn set_engine(&mut self, engine: Engine) {
+        self.cache.set_engine(engine);
+    }
+    fn compiles(&self) -> Result<(), String> {
+        jit::available()
+    }
+    fn engine_stats(&self) -> EngineStats {
+        self.cache.stats()
+    }
+    fn not_modelled(&self) -> &'static [&'static str] {
+        NOT_MODELLED
+    }
+}
