@@ -95,6 +95,10 @@ pub trait Guest {
     fn jump_plain(&mut self, target: u32) -> bool;
     /// The function `op.imm`. `insn` is the instruction it belongs to; the program counter still is the block's.
     fn call(&mut self, bus: &mut Bus, op: &Op, insn: &Insn) -> Result<Flow, Self::Fault>;
+    /// The function of [`Code::Float`](crate::ir::Code::Float), for a front end that uses it.
+    fn float(&mut self, _op: &Op) {
+        unreachable!("this front end has no floating point")
+    }
     /// A division by zero: fault or result 0.
     fn div_by_zero(&mut self) -> Result<(), Self::Fault>;
     /// Takes a fault of the instruction at the program counter (which was set to it).

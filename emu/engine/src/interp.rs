@@ -2,7 +2,7 @@
 
 use crate::{
     guest::{Flow, Guest},
-    ir::{Block, C, Code, N, Op, Regs, V, Z},
+    ir::{Block, C, Code, FSTATUS, N, Op, Regs, V, Z},
 };
 use emu_core::{bus::Bus, cpu::CpuExit};
 
@@ -508,7 +508,29 @@ fn exec_from<G: Guest, X: Chain<G>, const FULL: bool, const ONE: bool>(
                     ops = ops.get(op.imm as usize..).unwrap_or(&[]);
                 }
             }
-            Code::Call | Code::CallEnd => {
+            Code::Ld64 => {
+                if let Err(f) = load_pair(g, bus, block, op, cycle) {
+                    break Some((op, Slow::Fault(f)));
+                }
+                if bus.fabric.attention {
+                    stop_here!();
+                }
+            }
+            Code::St64 => {
+                if let Err(f) = store_pair(g, bus, block, op, cycle) {
+                    break Some((op, Slow::Fault(f)));
+                }
+                if bus.fabric.attention {
+                    stop_here!();
+                }
+            }
+            Code::Float => g.float(op),
+            Code::FlagsOfStatus => {
+                let v = r_status(g);
+                g.regs().set_nzcv(v);
+            }
+            Code::CallIfZero if r!(a) != 0 => {}
+            Code::Call | Code::CallEnd | Code::CallIfZero => {
                 let flow = match call(g, bus, block, op, cycle) {
                     Ok(flow) => flow,
                     Err(f) => break Some((op, Slow::Fault(f))),
@@ -630,6 +652,10 @@ fn slow_store<G: Guest>(
     g.store(bus, addr, size, v, op.x)
 }
 
+fn r_status<G: Guest>(g: &mut G) -> u32 {
+    g.regs().get(FSTATUS)
+}
+
 fn sign_extend(v: u32, op: &Op) -> u32 {
     let unused = 32 - 8 * (op.imm2 & 7).min(4);
     if op.b == 1 { ((v << (unused & 31)) as i32 >> (unused & 31)) as u32 } else { v }
@@ -724,6 +750,38 @@ fn slow_store_words<G: Guest>(
         addr = addr.wrapping_add(4);
     }
     write_back(g, op);
+    Ok(())
+}
+
+/// [`Code::Ld64`]: nothing is changed if the second word faults.
+#[inline(never)]
+fn load_pair<G: Guest>(g: &mut G, bus: &mut Bus, block: &Block, op: &Op, cycle: u64) -> Result<(), G::Fault> {
+    let addr = g.regs().get(op.a).wrapping_add(op.imm);
+    let mut word = |addr: u32| match bus.fabric.mem.read32(u64::from(addr)) {
+        Some(v) => Ok(v),
+        None => slow_load(g, bus, block, op, addr, 4, cycle),
+    };
+    let (low, high) = (word(addr)?, word(addr.wrapping_add(4))?);
+    g.regs().set64(op.d, u64::from(high) << 32 | u64::from(low));
+    Ok(())
+}
+
+/// [`Code::St64`].
+#[inline(never)]
+fn store_pair<G: Guest>(
+    g: &mut G,
+    bus: &mut Bus,
+    block: &Block,
+    op: &Op,
+    cycle: u64,
+) -> Result<(), G::Fault> {
+    let addr = g.regs().get(op.a).wrapping_add(op.imm);
+    let v = g.regs().get64(op.d);
+    for (addr, v) in [(addr, v as u32), (addr.wrapping_add(4), (v >> 32) as u32)] {
+        if !bus.fabric.mem.write32(u64::from(addr), v) {
+            slow_store(g, bus, block, op, (addr, v), 4, cycle)?;
+        }
+    }
     Ok(())
 }
 

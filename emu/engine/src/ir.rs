@@ -27,6 +27,12 @@ pub const Z: u8 = 17;
 pub const C: u8 = 18;
 /// Slot of the V flag: 0 or 1.
 pub const V: u8 = 19;
+/// Slot of the floating-point status: what the last comparison came to in bits 31 to 28, as N, Z, C, V; the rest is the
+/// front end's.
+pub const FSTATUS: u8 = 21;
+/// Slot that is not zero if floating point rounds to the nearest even number, flushes nothing, and has flagged "inexact"
+/// already, so that an operation whose result is an ordinary number has no other effect.
+pub const FFAST: u8 = 22;
 /// First slot of the FP registers (doubles; a single is half a slot).
 pub const FP: u8 = 32;
 /// First temporary; they hold nothing from one guest instruction to the next.
@@ -367,6 +373,17 @@ pub enum Code {
     /// Remainder of [`Code::DivuRv`]; by zero: `r[a]`
     RemuRv,
 
+    /// Two words at `r[a] + imm` and up, each in its turn, become the low and the high half of `r[d]`; `x` as for loads
+    Ld64,
+    /// The halves of `r[d]` are stored as two words at `r[a] + imm` and up
+    St64,
+
+    /// Function `imm` of [`float`] on numbered registers ([`Guest::float`](crate::guest::Guest::float)); no flags, no faults
+    Float,
+    /// N, Z, C, V become bits 31 to 28 of [`FSTATUS`]
+    FlagsOfStatus,
+    /// [`Code::Call`] if `r[a]` is zero
+    CallIfZero,
     /// Leaves out the next `imm` operations unless condition `x` holds
     Skip,
     /// The front end's function `imm` does it ([`Guest::call`](crate::guest::Guest::call)). Reads and sets all flags
@@ -406,6 +423,66 @@ pub enum Code {
     SubIBranchNe,
     /// Made by [`Builder::finish`] only: `MovI`, then ends: to `imm2`
     MovIJump,
+}
+
+/// Functions of [`Code::Float`]. Operands `d`, `a`, `b` are numbers of registers: the doubles from slot [`FP`] on if bit 0 of
+/// `x` is set, else the halves of these slots. An integer is in such a half, too.
+pub mod float {
+    /// `d + a * b`, two roundings, as for all up to [`NMLS`].
+    pub const MLA: u32 = 0;
+    /// `d - a * b`.
+    pub const MLS: u32 = 1;
+    /// `-d - a * b`.
+    pub const NMLA: u32 = 2;
+    /// `-d + a * b`.
+    pub const NMLS: u32 = 3;
+    /// `a * b`.
+    pub const MUL: u32 = 4;
+    /// `-(a * b)`.
+    pub const NMUL: u32 = 5;
+    /// `a + b`.
+    pub const ADD: u32 = 6;
+    /// `a - b`.
+    pub const SUB: u32 = 7;
+    /// `a / b`.
+    pub const DIV: u32 = 8;
+    /// `d + a * b`, one rounding, as for all up to [`FNMS`].
+    pub const FMA: u32 = 9;
+    /// `d - a * b`.
+    pub const FMS: u32 = 10;
+    /// `-d - a * b`.
+    pub const FNMA: u32 = 11;
+    /// `-d + a * b`.
+    pub const FNMS: u32 = 12;
+    /// The greater number.
+    pub const MAXNM: u32 = 13;
+    /// The lesser number.
+    pub const MINNM: u32 = 14;
+    /// Square root of `a`.
+    pub const SQRT: u32 = 15;
+    /// Compares `a` and `b` into [`FSTATUS`](super::FSTATUS): less N, equal Z and C, greater C, unordered C and V. Quiet NaNs are
+    /// invalid if `c` is 1.
+    pub const CMP: u32 = 16;
+    /// Compares `a` with zero.
+    pub const CMP0: u32 = 17;
+    /// `a` in the other precision.
+    pub const PRECISION: u32 = 18;
+    /// `a` to the low (`c` = 0) or high half of single `d`.
+    pub const TO_HALF: u32 = 19;
+    /// The low (`c` = 0) or high half of single `a`.
+    pub const FROM_HALF: u32 = 20;
+    /// `a` to a 32-bit integer, signed if `b` is 1, rounded by `c`.
+    pub const TO_INT: u32 = 21;
+    /// The 32-bit integer `a`, signed if `b` is 1.
+    pub const FROM_INT: u32 = 22;
+    /// `d` with `imm2` fraction bits in `c` bits, signed if `b` is 1.
+    pub const TO_FIXED: u32 = 23;
+    /// The other way.
+    pub const FROM_FIXED: u32 = 24;
+    /// `a` to an integral value, rounded by `c`.
+    pub const ROUND: u32 = 25;
+    /// Rounding in `c`: towards zero. Others are the front end's.
+    pub const TO_ZERO: u8 = 4;
 }
 
 /// Flags as sets, for the liveness pass.
@@ -472,7 +549,8 @@ impl Code {
             // C stays when the amount is zero.
             LslS | LsrS | AsrS | RorS => flags::C,
             Ld8 | Ld8S | Ld16 | Ld16S | Ld32 | LdX8 | LdX8S | LdX16 | LdX16S | LdX32 | St8 | St16 | St32
-            | StX8 | StX16 | StX32 | LdM | StM | LdUser | StUser | Udiv | Sdiv | Call | Skip => flags::ALL,
+            | StX8 | StX16 | StX32 | LdM | StM | Ld64 | St64 | LdUser | StUser | Udiv | Sdiv | Call
+            | CallIfZero | Skip => flags::ALL,
             c if c.ends_block() => flags::ALL,
             _ => 0,
         }

@@ -75,69 +75,15 @@ pub const SMLSLD: u32 = 0x10c;
 /// UMAAL.
 pub const UMAAL: u32 = 0x10d;
 
-/// First id of the functions in `call_vfp.rs`. Operands are numbers of S registers, or of D registers if `x` is 1.
+/// First id of the functions in `call_vfp.rs`; the arithmetic is [`Code::Float`](emu_engine::ir::Code::Float).
 pub const VFP: u32 = 0x200;
-/// `d + a * b`, two roundings, as for all up to [`VNMLS`].
-pub const VMLA: u32 = 0x200;
-/// `d - a * b`.
-pub const VMLS: u32 = 0x201;
-/// `-d - a * b`.
-pub const VNMLA: u32 = 0x202;
-/// `-d + a * b`.
-pub const VNMLS: u32 = 0x203;
-/// `a * b`.
-pub const VMUL: u32 = 0x204;
-/// `-(a * b)`.
-pub const VNMUL: u32 = 0x205;
-/// `a + b`.
-pub const VADD: u32 = 0x206;
-/// `a - b`.
-pub const VSUB: u32 = 0x207;
-/// `a / b`.
-pub const VDIV: u32 = 0x208;
-/// `d + a * b`, one rounding, as for all up to [`VFNMS`].
-pub const VFMA: u32 = 0x209;
-/// `d - a * b`.
-pub const VFMS: u32 = 0x20a;
-/// `-d - a * b`.
-pub const VFNMA: u32 = 0x20b;
-/// `-d + a * b`.
-pub const VFNMS: u32 = 0x20c;
-/// The greater number.
-pub const VMAXNM: u32 = 0x20d;
-/// The lesser number.
-pub const VMINNM: u32 = 0x20e;
-/// Square root of `a`.
-pub const VSQRT: u32 = 0x20f;
-/// Compares `a` and `b` into FPSCR; quiet NaNs are invalid if `c` is 1.
-pub const VCMP: u32 = 0x210;
-/// Compares `a` with zero.
-pub const VCMP0: u32 = 0x211;
-/// `a` in the other precision.
-pub const VCVT_PRECISION: u32 = 0x212;
-/// `a` to the low (`c` = 0) or high half of S register `d`.
-pub const VCVT_TO_HALF: u32 = 0x213;
-/// The low (`c` = 0) or high half of S register `a`.
-pub const VCVT_FROM_HALF: u32 = 0x214;
-/// `a` to the S register `d`, signed if `b` is 1, rounded by `c`.
-pub const VCVT_TO_INT: u32 = 0x215;
-/// The S register `a`, signed if `b` is 1.
-pub const VCVT_FROM_INT: u32 = 0x216;
-/// `d` with `imm2` fraction bits in `c` bits, signed if `b` is 1.
-pub const VCVT_TO_FIXED: u32 = 0x217;
-/// The other way.
-pub const VCVT_FROM_FIXED: u32 = 0x218;
-/// `a` to an integral value, rounded by `c`.
-pub const VRINT: u32 = 0x219;
 /// `r[d]` = FPSCR.
-pub const VMRS: u32 = 0x21a;
-/// The flags = those of FPSCR.
-pub const VMRS_FLAGS: u32 = 0x21b;
+pub const VMRS: u32 = 0x200;
 /// FPSCR = `r[a]`.
-pub const VMSR: u32 = 0x21c;
+pub const VMSR: u32 = 0x201;
 
 /// Rounding in `c`: 0 to 3 are A, N, P, M as VCVTA and its like encode them; this one is towards zero.
-pub const ROUND_ZERO: u8 = 4;
+pub const ROUND_ZERO: u8 = emu_engine::ir::float::TO_ZERO;
 /// As FPSCR says.
 pub const ROUND_FPSCR: u8 = 5;
 /// As FPSCR says, and inexact results are flagged (VRINTX).
@@ -158,9 +104,9 @@ pub fn call<G: Calls>(g: &mut G, bus: &mut Bus, op: &Op, insn: &Insn) -> Result<
     if op.imm >= DSP {
         let (r, sys) = g.parts();
         if op.imm >= VFP {
-            call_vfp::call(r, sys, op)
+            call_vfp::call(r, sys, op);
         } else {
-            call_dsp::call(r, &mut sys.st, op)
+            call_dsp::call(r, &mut sys.st, op);
         }
         return Ok(Flow::Next);
     }

@@ -3,19 +3,16 @@
 use super::call::*;
 use super::system::System;
 use emu_engine::fp::{self, Env, F32, F64, Format, Fused, IntType, Round};
-use emu_engine::ir::{FP, Op, Regs};
+use emu_engine::ir::{FP, Op, Regs, float};
 
 /// Executes one of the functions from [`VFP`] on.
 pub(super) fn call(r: &mut Regs, sys: &mut System, op: &Op) {
-    match op.imm {
-        VMRS => r.set(op.d, sys.st.fpscr),
-        VMRS_FLAGS => r.set_nzcv(sys.st.fpscr),
-        VMSR => sys.set_fpscr(r.get(op.a)),
-        _ => {
-            let fpscr = &mut sys.st.fpscr;
-            if op.x & 1 != 0 { arithmetic::<F64>(r, fpscr, op) } else { arithmetic::<F32>(r, fpscr, op) }
-        }
-    }
+    if op.imm == VMRS { r.set(op.d, sys.st.fpscr) } else { sys.set_fpscr(r.get(op.a)) }
+}
+
+/// Executes one of the functions of [`float`] under `fpscr`.
+pub(super) fn float(r: &mut Regs, fpscr: &mut u32, op: &Op) {
+    if op.x & 1 != 0 { arithmetic::<F64>(r, fpscr, op) } else { arithmetic::<F32>(r, fpscr, op) }
 }
 
 /// Register `n` of a format.
@@ -39,22 +36,22 @@ fn set<F: Format>(r: &mut Regs, n: u8, v: u64) {
 
 fn arithmetic<F: Format>(r: &mut Regs, fpscr: &mut u32, op: &Op) {
     let mut env = Env::arm(*fpscr);
-    if op.imm <= VMINNM {
+    if op.imm <= float::MINNM {
         let (d, a, b) = (get::<F>(r, op.d), get::<F>(r, op.a), get::<F>(r, op.b));
         let v = three_operands::<F>(&mut env, op.imm, d, a, b);
         set::<F>(r, op.d, v);
     } else {
         match op.imm {
-            VCMP | VCMP0 => {
-                let b = if op.imm == VCMP { get::<F>(r, op.b) } else { 0 };
+            float::CMP | float::CMP0 => {
+                let b = if op.imm == float::CMP { get::<F>(r, op.b) } else { 0 };
                 let relation = fp::compare::<F>(&mut env, get::<F>(r, op.a), b, op.c != 0);
                 *fpscr = *fpscr & 0x0fff_ffff | relation.nzcv() << 28;
             }
-            VSQRT => {
+            float::SQRT => {
                 let v = fp::sqrt::<F>(&mut env, get::<F>(r, op.a));
                 set::<F>(r, op.d, v);
             }
-            VRINT => {
+            float::ROUND => {
                 let rounding = rounding(&env, op.c);
                 let exact = op.c == ROUND_EXACT;
                 let v = fp::round_to_integral::<F>(&mut env, get::<F>(r, op.a), rounding, exact);
@@ -68,22 +65,23 @@ fn arithmetic<F: Format>(r: &mut Regs, fpscr: &mut u32, op: &Op) {
 
 fn three_operands<F: Format>(env: &mut Env, id: u32, d: u64, a: u64, b: u64) -> u64 {
     match id {
-        VADD => fp::add::<F>(env, a, b),
-        VSUB => fp::sub::<F>(env, a, b),
-        VMUL => fp::mul::<F>(env, a, b),
-        VDIV => fp::div::<F>(env, a, b),
-        VFMA => fp::fused::<F>(env, Fused::Fma, d, a, b),
-        VFMS => fp::fused::<F>(env, Fused::Fms, d, a, b),
-        VFNMA => fp::fused::<F>(env, Fused::Fnma, d, a, b),
-        VFNMS => fp::fused::<F>(env, Fused::Fnms, d, a, b),
-        VMAXNM => fp::max_num::<F>(env, a, b),
-        VMINNM => fp::min_num::<F>(env, a, b),
-        VNMUL => fp::neg::<F>(fp::mul::<F>(env, a, b)),
+        float::ADD => fp::add::<F>(env, a, b),
+        float::SUB => fp::sub::<F>(env, a, b),
+        float::MUL => fp::mul::<F>(env, a, b),
+        float::DIV => fp::div::<F>(env, a, b),
+        float::FMA => fp::fused::<F>(env, Fused::Fma, d, a, b),
+        float::FMS => fp::fused::<F>(env, Fused::Fms, d, a, b),
+        float::FNMA => fp::fused::<F>(env, Fused::Fnma, d, a, b),
+        float::FNMS => fp::fused::<F>(env, Fused::Fnms, d, a, b),
+        float::MAXNM => fp::max_num::<F>(env, a, b),
+        float::MINNM => fp::min_num::<F>(env, a, b),
+        float::NMUL => fp::neg::<F>(fp::mul::<F>(env, a, b)),
         _ => {
             // FPNeg of an operand, NaN or not, comes before the addition.
             let product = fp::mul::<F>(env, a, b);
-            let product = if matches!(id, VMLS | VNMLA) { fp::neg::<F>(product) } else { product };
-            let d = if matches!(id, VNMLA | VNMLS) { fp::neg::<F>(d) } else { d };
+            let product =
+                if matches!(id, float::MLS | float::NMLA) { fp::neg::<F>(product) } else { product };
+            let d = if matches!(id, float::NMLA | float::NMLS) { fp::neg::<F>(d) } else { d };
             fp::add::<F>(env, d, product)
         }
     }
@@ -104,37 +102,37 @@ fn rounding(env: &Env, code: u8) -> Round {
 fn convert<F: Format>(r: &mut Regs, env: &mut Env, op: &Op) {
     let signed = op.b != 0;
     match op.imm {
-        VCVT_PRECISION if F::BITS == 64 => {
+        float::PRECISION if F::BITS == 64 => {
             let v = fp::convert::<F64, F32>(env, get::<F64>(r, op.a));
             set::<F32>(r, op.d, v);
         }
-        VCVT_PRECISION => {
+        float::PRECISION => {
             let v = fp::convert::<F32, F64>(env, get::<F32>(r, op.a));
             set::<F64>(r, op.d, v);
         }
-        VCVT_TO_HALF => {
+        float::TO_HALF => {
             let v = fp::to_half::<F>(env, get::<F>(r, op.a));
             let shift = 16 * u64::from(op.c);
             let old = get::<F32>(r, op.d);
             set::<F32>(r, op.d, old & !(0xffff << shift) | v << shift);
         }
-        VCVT_FROM_HALF => {
+        float::FROM_HALF => {
             let half = get::<F32>(r, op.a) >> (16 * u64::from(op.c)) & 0xffff;
             let v = fp::from_half::<F>(env, half);
             set::<F>(r, op.d, v);
         }
-        VCVT_TO_INT => {
+        float::TO_INT => {
             let to = if signed { IntType::S32 } else { IntType::U32 };
             let rounding = rounding(env, op.c);
             let v = fp::to_fixed::<F>(env, get::<F>(r, op.a), to, 0, rounding);
             set::<F32>(r, op.d, v);
         }
-        VCVT_FROM_INT => {
+        float::FROM_INT => {
             let rounding = env.rounding;
             let v = from_integer::<F>(env, get::<F32>(r, op.a), signed, 32, 0, rounding);
             set::<F>(r, op.d, v);
         }
-        VCVT_TO_FIXED => {
+        float::TO_FIXED => {
             let to = IntType { signed, bits: u32::from(op.c) };
             let v = fp::to_fixed::<F>(env, get::<F>(r, op.d), to, op.imm2, Round::TowardZero);
             set::<F>(r, op.d, v);

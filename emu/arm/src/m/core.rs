@@ -2,27 +2,31 @@
 
 use super::{
     call::{self, Calls},
+    call_vfp,
     config::MConfig,
     decode::{self, DecodeConfig},
     fault::Fault,
     mpu::{Kind, default_xn},
     nvic::exc::HARD_FAULT,
     scs::{Outcome, PpbAccess, is_ppb},
-    slots::ZERO,
+    slots::{FREADY, ZERO},
     special::SEMIHOST_BKPT,
     state::{PC, SP},
     system::{MemPort, System},
 };
 use emu_core::{
     bus::Bus,
-    cpu::CpuExit,
+    cpu::{CpuExit, Run},
     device::{Attrs, DevId, ResetKind},
     diag::Mistake,
     events::Tag,
 };
 use emu_engine::{
+    cache::CodeCache,
+    fp::Flags,
     guest::{Flow, Guest, JumpRule, Poll, Shape},
-    ir::{Block, Insn, MEM_ALIGNED, MEM_UNPRIV, Op, Regs},
+    ir::{Block, FFAST, FSTATUS, Insn, MEM_ALIGNED, MEM_UNPRIV, Op, Regs},
+    run::run,
 };
 
 /// SysTick's event.
@@ -150,6 +154,32 @@ impl Core {
         }
     }
 
+    /// Takes what is due, and says whether to run.
+    fn take_exceptions(&mut self, bus: &mut Bus) -> Poll {
+        self.semihosting = bus.semihosting;
+        self.take_lines(bus);
+        loop {
+            if self.sys.st.lockup {
+                return Poll::Exit(CpuExit::Lockup);
+            }
+            if !self.sys.wake() {
+                return Poll::Exit(CpuExit::Sleep);
+            }
+            if self.sys.can_take() {
+                bus.fabric.pc = Some(u64::from(self.pc()));
+                let mut port = self.port(bus);
+                self.sys.take_exception(&mut self.regs, &mut port);
+                self.taken += 1;
+            } else if self.sys.st.thumb {
+                break;
+            } else {
+                self.raise(bus, Fault::InvalidState);
+            }
+        }
+        self.refresh_view(bus);
+        Poll::Run
+    }
+
     /// After anything that may have changed privilege, priority or the MPU: drops what was cached under the old ones.
     fn refresh_view(&mut self, bus: &mut Bus) {
         let on = self.sys.mpu.enabled();
@@ -160,6 +190,39 @@ impl Core {
             self.views += 1;
             (self.view, self.view_stale) = (view, false);
         }
+    }
+
+    /// Runs as [`emu_engine::run::run`] does.
+    pub fn run(&mut self, cache: &mut CodeCache, bus: &mut Bus, how: Run) -> (u64, CpuExit) {
+        // A debugger or a load may have changed it.
+        self.fp_in();
+        let ran = run(self, cache, bus, how);
+        self.fp_out();
+        ran
+    }
+
+    // ---- floating point ----
+
+    /// While code runs FPSCR is in the register file, where compiled code finds it; this brings it back.
+    fn fp_out(&mut self) {
+        if self.sys.cfg.has_fpu() {
+            self.sys.st.fpscr = self.regs.get(FSTATUS);
+        }
+    }
+
+    /// Puts FPSCR into the register file, with what follows from it.
+    fn fp_in(&mut self) {
+        if self.sys.cfg.has_fpu() {
+            self.set_status(self.sys.st.fpscr);
+            self.regs.set(FREADY, u32::from(self.sys.fp_ready()));
+        }
+    }
+
+    fn set_status(&mut self, fpscr: u32) {
+        const RMODE_FZ: u32 = 3 << 22 | 1 << 24;
+        let inexact = Flags::INEXACT.bits();
+        self.regs.set(FSTATUS, fpscr);
+        self.regs.set(FFAST, u32::from(fpscr & (RMODE_FZ | inexact) == inexact));
     }
 
     // ---- accesses that missed the fast path ----
@@ -230,6 +293,8 @@ impl Core {
         if out.reset {
             bus.fabric.reset_request = Some(ResetKind::Soft);
         }
+        // CPACR and FPCCR decide about floating point.
+        self.regs.set(FREADY, u32::from(self.sys.cfg.has_fpu() && self.sys.fp_ready()));
         // Bit-banding of the MPU's registers does not exist: any write here may be to them.
         self.view_stale |= out.changed && (0xe000_ed90..=0xe000_edb8).contains(&(addr & !3));
         bus.fabric.attention |= out.changed && self.sys.wants_poll() || out.reset;
@@ -319,28 +384,10 @@ impl Guest for Core {
     }
 
     fn poll(&mut self, bus: &mut Bus) -> Poll {
-        self.semihosting = bus.semihosting;
-        self.take_lines(bus);
-        loop {
-            if self.sys.st.lockup {
-                return Poll::Exit(CpuExit::Lockup);
-            }
-            if !self.sys.wake() {
-                return Poll::Exit(CpuExit::Sleep);
-            }
-            if self.sys.can_take() {
-                bus.fabric.pc = Some(u64::from(self.pc()));
-                let mut port = self.port(bus);
-                self.sys.take_exception(&mut self.regs, &mut port);
-                self.taken += 1;
-            } else if self.sys.st.thumb {
-                break;
-            } else {
-                self.raise(bus, Fault::InvalidState);
-            }
-        }
-        self.refresh_view(bus);
-        Poll::Run
+        self.fp_out();
+        let poll = self.take_exceptions(bus);
+        self.fp_in();
+        poll
     }
 
     fn check_fetch(&mut self, bus: &mut Bus, pc: u32) -> Result<(), Fault> {
@@ -416,8 +463,10 @@ impl Guest for Core {
 
     fn jump(&mut self, bus: &mut Bus, target: u32) -> Result<Flow, Fault> {
         if self.sys.is_exception_return(target) {
+            self.fp_out();
             let mut port = self.port(bus);
             self.sys.exception_return(&mut self.regs, &mut port, target);
+            self.fp_in();
             self.taken += 1;
             bus.fabric.attention = true;
             return Ok(Flow::Jumped);
@@ -430,7 +479,16 @@ impl Guest for Core {
     }
 
     fn call(&mut self, bus: &mut Bus, op: &Op, insn: &Insn) -> Result<Flow, Fault> {
-        call::call(self, bus, op, insn)
+        self.fp_out();
+        let flow = call::call(self, bus, op, insn);
+        self.fp_in();
+        flow
+    }
+
+    fn float(&mut self, op: &Op) {
+        let mut fpscr = self.regs.get(FSTATUS);
+        call_vfp::float(&mut self.regs, &mut fpscr, op);
+        self.set_status(fpscr);
     }
 
     fn div_by_zero(&mut self) -> Result<(), Fault> {

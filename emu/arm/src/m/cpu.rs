@@ -15,7 +15,7 @@ use emu_core::{
     fields::Fields,
     save::{self, LoadError},
 };
-use emu_engine::{cache::CodeCache, guest::Guest, ir::Regs, jit, run::run};
+use emu_engine::{cache::CodeCache, guest::Guest, ir::Regs, jit};
 use serde::{Deserialize, Serialize};
 
 /// A Cortex-M core with its interrupt controller, system timer and code cache.
@@ -108,7 +108,7 @@ impl Cpu for CortexM {
     }
 
     fn run(&mut self, bus: &mut Bus, how: Run) -> (u64, CpuExit) {
-        run(&mut self.core, &mut self.cache, bus, how)
+        self.core.run(&mut self.cache, bus, how)
     }
 
     fn event(&mut self, tag: Tag, bus: &mut Bus) {

@@ -7,8 +7,8 @@
 use super::call;
 use super::config::Fpu;
 use super::decode::{Done, OK, Tr, bit, bits, reg};
-use super::slots::{PC, SP, ZERO};
-use emu_engine::ir::{Code::*, FP, MEM_ALIGNED};
+use super::slots::{FREADY, PC, SP, ZERO};
+use emu_engine::ir::{Code::*, FP, MEM_ALIGNED, Op, float};
 
 /// A register operand: four bits from bit `vd` and one at bit `d`.
 fn operand(v: u16, vd: u32, top: bool, dp: bool) -> Option<u8> {
@@ -39,7 +39,7 @@ impl Tr {
             return OK;
         }
         if !self.fp_checked {
-            self.call(call::FP_CHECK);
+            self.imm(CallIfZero, 0, FREADY, call::FP_CHECK);
             self.fp_checked = !self.skipped;
         }
         match (bit(hw1, 12), bits(hw1, 8, 2), bit(hw2, 4)) {
@@ -60,9 +60,14 @@ impl Tr {
         (self.cfg.fpu != Fpu::V4Sp).then_some(())
     }
 
+    fn float(&mut self, id: u32) -> &mut Op {
+        let at = self.imm(Float, 0, 0, id);
+        self.b.op(at)
+    }
+
     /// Calls a function on numbered registers.
     fn vfp(&mut self, id: u32, dp: bool, d: u8, a: u8, b: u8, c: u8) -> Done {
-        let op = self.call(id);
+        let op = self.float(id);
         (op.d, op.a, op.b, op.c, op.x) = (d, a, b, c, u8::from(dp));
         OK
     }
@@ -86,19 +91,19 @@ impl Tr {
         let (dp, op) = (bit(hw2, 8), bit(hw2, 6));
         let id = match (bit(hw1, 7), bits(hw1, 4, 2), op) {
             (true, 3, _) => return self.vfp_other(hw1, hw2),
-            (false, 0, false) => call::VMLA,
-            (false, 0, true) => call::VMLS,
-            (false, 1, false) => call::VNMLS,
-            (false, 1, true) => call::VNMLA,
-            (false, 2, false) => call::VMUL,
-            (false, 2, true) => call::VNMUL,
-            (false, _, false) => call::VADD,
-            (false, _, true) => call::VSUB,
-            (true, 0, false) => call::VDIV,
-            (true, 1, false) => call::VFNMS,
-            (true, 1, true) => call::VFNMA,
-            (true, 2, false) => call::VFMA,
-            (true, 2, true) => call::VFMS,
+            (false, 0, false) => float::MLA,
+            (false, 0, true) => float::MLS,
+            (false, 1, false) => float::NMLS,
+            (false, 1, true) => float::NMLA,
+            (false, 2, false) => float::MUL,
+            (false, 2, true) => float::NMUL,
+            (false, _, false) => float::ADD,
+            (false, _, true) => float::SUB,
+            (true, 0, false) => float::DIV,
+            (true, 1, false) => float::FNMS,
+            (true, 1, true) => float::FNMA,
+            (true, 2, false) => float::FMA,
+            (true, 2, true) => float::FMS,
             _ => return None,
         };
         self.precision(dp)?;
@@ -115,21 +120,21 @@ impl Tr {
         let both = |dp| Some((vd(hw1, hw2, dp)?, vm(hw2, dp)?));
         match (opc2, top) {
             (0b0000, _) | (0b0001, false) => self.vmov_register(hw1, hw2),
-            (0b0001, true) => both(dp).and_then(|(d, m)| self.vfp(call::VSQRT, dp, d, m, 0, 0)),
+            (0b0001, true) => both(dp).and_then(|(d, m)| self.vfp(float::SQRT, dp, d, m, 0, 0)),
             (0b0010 | 0b0011, _) => self.vcvt_half(hw1, hw2),
-            (0b0100, e) => both(dp).and_then(|(d, m)| self.vfp(call::VCMP, dp, 0, d, m, u8::from(e))),
+            (0b0100, e) => both(dp).and_then(|(d, m)| self.vfp(float::CMP, dp, 0, d, m, u8::from(e))),
             (0b0101, _) if bit(hw2, 5) || bits(hw2, 0, 4) != 0 => None,
-            (0b0101, e) => self.vfp(call::VCMP0, dp, 0, vd(hw1, hw2, dp)?, 0, u8::from(e)),
+            (0b0101, e) => self.vfp(float::CMP0, dp, 0, vd(hw1, hw2, dp)?, 0, u8::from(e)),
             (0b0110, false) => self.vrint(hw1, hw2, call::ROUND_FPSCR),
             (0b0110, true) => self.vrint(hw1, hw2, call::ROUND_ZERO),
             (0b0111, false) => self.vrint(hw1, hw2, call::ROUND_EXACT),
             (0b0111, true) => {
                 self.precision(true)?;
-                self.vfp(call::VCVT_PRECISION, dp, vd(hw1, hw2, !dp)?, vm(hw2, dp)?, 0, 0)
+                self.vfp(float::PRECISION, dp, vd(hw1, hw2, !dp)?, vm(hw2, dp)?, 0, 0)
             }
             (0b1000, signed) => {
                 let (d, m) = (vd(hw1, hw2, dp)?, vm(hw2, false)?);
-                self.vfp(call::VCVT_FROM_INT, dp, d, m, u8::from(signed), 0)
+                self.vfp(float::FROM_INT, dp, d, m, u8::from(signed), 0)
             }
             (0b1100 | 0b1101, zero) => {
                 let rounding = if zero { call::ROUND_ZERO } else { call::ROUND_FPSCR };
@@ -147,8 +152,8 @@ impl Tr {
         self.precision(dp)?;
         let id = match (bit(hw1, 7), bits(hw1, 4, 2), op) {
             (false, _, false) => return self.vsel(hw1, hw2),
-            (true, 0, false) => call::VMAXNM,
-            (true, 0, true) => call::VMINNM,
+            (true, 0, false) => float::MAXNM,
+            (true, 0, true) => float::MINNM,
             (true, 3, true) if opc2 & 0b1100 == 0b1000 && !bit(hw2, 7) => {
                 return self.vrint(hw1, hw2, opc2 as u8 & 3);
             }
@@ -164,20 +169,20 @@ impl Tr {
     fn vrint(&mut self, hw1: u16, hw2: u16, rounding: u8) -> Done {
         let dp = bit(hw2, 8);
         self.v5()?;
-        self.vfp(call::VRINT, dp, vd(hw1, hw2, dp)?, vm(hw2, dp)?, 0, rounding)
+        self.vfp(float::ROUND, dp, vd(hw1, hw2, dp)?, vm(hw2, dp)?, 0, rounding)
     }
 
     /// VCVT, VCVTR, VCVTA, N, P, M to an integer, which is always in an S register.
     fn vcvt_to_int(&mut self, hw1: u16, hw2: u16, signed: bool, rounding: u8) -> Done {
         let dp = bit(hw2, 8);
         let (d, m) = (vd(hw1, hw2, false)?, vm(hw2, dp)?);
-        self.vfp(call::VCVT_TO_INT, dp, d, m, u8::from(signed), rounding)
+        self.vfp(float::TO_INT, dp, d, m, u8::from(signed), rounding)
     }
 
     /// VCVTB and VCVTT: half precision is half an S register.
     fn vcvt_half(&mut self, hw1: u16, hw2: u16) -> Done {
         let (dp, to_half, top) = (bit(hw2, 8), bit(hw1, 0), u8::from(bit(hw2, 7)));
-        let id = if to_half { call::VCVT_TO_HALF } else { call::VCVT_FROM_HALF };
+        let id = if to_half { float::TO_HALF } else { float::FROM_HALF };
         self.vfp(id, dp, vd(hw1, hw2, dp && !to_half)?, vm(hw2, dp && to_half)?, 0, top)
     }
 
@@ -190,8 +195,8 @@ impl Tr {
             return None;
         }
         let d = vd(hw1, hw2, dp)?;
-        let id = if to_fixed { call::VCVT_TO_FIXED } else { call::VCVT_FROM_FIXED };
-        let op = self.call(id);
+        let id = if to_fixed { float::TO_FIXED } else { float::FROM_FIXED };
+        let op = self.float(id);
         (op.d, op.b, op.c, op.x) = (d, u8::from(!bit(hw1, 0)), size as u8, u8::from(dp));
         op.imm2 = size - imm;
         OK
@@ -289,7 +294,7 @@ impl Tr {
     /// VMRS and VMSR.
     fn vfp_status(&mut self, rt: u8, to_core: bool) -> Done {
         if to_core && rt == PC {
-            self.call(call::VMRS_FLAGS);
+            self.op(FlagsOfStatus, 0, 0, 0);
             return OK;
         }
         self.not_pc(rt)?;
@@ -360,9 +365,13 @@ impl Tr {
     /// Loads or stores S registers from `first` on.
     fn vfp_words(&mut self, load: bool, first: u8, words: u8, n: u8, offset: u32) -> Done {
         let t = self.temp();
-        for i in 0..words {
+        let mut rest = 0..words;
+        while let Some(i) = rest.next() {
             let (s, at) = (first + i, offset.wrapping_add(4 * u32::from(i)));
-            if load {
+            if s & 1 == 0 && i + 1 < words {
+                self.access(if load { Ld64 } else { St64 }, FP + s / 2, n, at, MEM_ALIGNED);
+                rest.next();
+            } else if load {
                 self.access(Ld32, t, n, at, MEM_ALIGNED);
                 self.write_s(s, t);
             } else if s & 1 == 0 {

@@ -12,6 +12,8 @@ pub const SP: u8 = 13;
 pub const LR: u8 = 14;
 /// Number of the program counter in encodings. Translated code never touches this slot: it knows its address.
 pub const PC: u8 = 15;
+/// Not zero if a floating-point instruction needs nothing done first ([`System::fp_ready`](super::system::System::fp_ready)).
+pub const FREADY: u8 = 23;
 /// Always zero: the base of accesses to constant addresses.
 pub const ZERO: u8 = 31;
 

@@ -48,6 +48,7 @@ pub mod cc {
     pub const NE: u8 = 5;
     pub const BE: u8 = 6;
     pub const A: u8 = 7;
+    pub const P: u8 = 10;
     pub const S: u8 = 8;
     pub const NS: u8 = 9;
     pub const L: u8 = 12;

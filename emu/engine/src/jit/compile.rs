@@ -81,7 +81,7 @@ struct Pending {
 
 /// The compiler of one block.
 pub struct Compiler<'a> {
-    a: &'a mut Asm,
+    pub(super) a: &'a mut Asm,
     site: &'a Site<'a>,
     block: &'a Block,
     /// Host register of a slot.
@@ -223,7 +223,10 @@ impl Compiler<'_> {
 
     // ---- slots ----
 
-    fn rm(&self, slot: u8) -> Rm {
+    pub(super) fn shape(&self) -> &Shape {
+        self.site.shape
+    }
+    pub(super) fn rm(&self, slot: u8) -> Rm {
         match self.hot[usize::from(slot) & (SLOTS - 1)] {
             Some(r) => Rm::R(r),
             None => stubs::place(self.site.shape, slot),
@@ -232,7 +235,7 @@ impl Compiler<'_> {
     fn zero(&self, slot: u8) -> bool {
         slot == self.site.shape.zero
     }
-    fn reg(&self, slot: u8) -> Option<u8> {
+    pub(super) fn reg(&self, slot: u8) -> Option<u8> {
         self.hot[usize::from(slot) & (SLOTS - 1)]
     }
     /// The slot's low half in a register: its own, or `scratch`.
@@ -258,7 +261,7 @@ impl Compiler<'_> {
         self.reg(slot).unwrap_or(RAX)
     }
     /// The slot becomes the register's value, zero extended already.
-    fn put(&mut self, slot: u8, r: u8) {
+    pub(super) fn put(&mut self, slot: u8, r: u8) {
         if slot == TRASH {
             return;
         }
@@ -372,19 +375,19 @@ impl Compiler<'_> {
     // ---- ways out ----
 
     /// Calls the helper for an operation.
-    fn call_helper(&mut self, at: usize) {
+    pub(super) fn call_helper(&mut self, at: usize) {
         self.a.mov_imm(RAX, at as u32);
         self.a.call(self.helper);
     }
 
     /// What follows at the returned labels runs if the fast path does not: the helper does operation `i`.
-    fn slow(&mut self, i: usize) -> Label {
+    pub(super) fn slow(&mut self, i: usize) -> Label {
         let (entry, back) = (self.a.label(), self.a.label());
         self.cold.push(Cold { entry, back, at: i });
         entry
     }
     /// Where the code goes on behind the last [`Compiler::slow`].
-    fn back(&mut self) {
+    pub(super) fn back(&mut self) {
         if let Some(cold) = self.cold.last() {
             self.a.bind(cold.back);
         }
@@ -696,6 +699,16 @@ impl Compiler<'_> {
             St8 | St16 | St32 | StX8 | StX16 | StX32 => self.store(i, op),
             LdM => self.load_many(i, op),
             StM => self.store_many(i, op),
+            Ld64 => self.pair(i, op, offset_of!(Entry, read)),
+            St64 => self.pair(i, op, offset_of!(Entry, write)),
+            Float => self.float(i, op),
+            FlagsOfStatus => self.flags_of_status(),
+            CallIfZero => {
+                let (slow, a) = (self.slow(i), self.rm(op.a));
+                self.a.alu_imm(false, op::CMP, a, 0);
+                self.a.jcc(cc::E, slow);
+                self.back();
+            }
             Skip => {
                 let over = self.a.label();
                 if op.x & 15 < 14 {
@@ -1008,7 +1021,7 @@ impl Compiler<'_> {
     }
 
     /// `eax = r[a] + offset`.
-    fn offset(&mut self, a: u8, offset: u32) {
+    pub(super) fn offset(&mut self, a: u8, offset: u32) {
         match self.reg(a) {
             _ if self.zero(a) => self.a.mov_imm(RAX, offset),
             Some(r) if offset == 0 => self.a.mov(RAX, r),
@@ -1024,7 +1037,7 @@ impl Compiler<'_> {
 
     /// The guest's address in `eax` becomes the host's in `rax`, if the translation cache knows the page for this (the entry's
     /// field at `field`) and the address is aligned; else on to `slow`. `rcx` and `rdx` are lost.
-    fn translate(&mut self, size: u32, field: usize, slow: Label) {
+    pub(super) fn translate(&mut self, size: u32, field: usize, slow: Label) {
         const SHIFT: u8 = size_of::<Entry>().trailing_zeros() as u8;
         let bits = self.site.table_bits;
         self.a.mov(RDX, RAX);

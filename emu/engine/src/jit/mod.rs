@@ -16,6 +16,7 @@
 mod asm;
 mod compile;
 mod counters;
+mod float;
 mod memory;
 mod stubs;
 
@@ -67,6 +68,10 @@ pub(crate) fn pressure() -> u64 {
 
 fn has_lzcnt() -> bool {
     std::is_x86_feature_detected!("lzcnt")
+}
+
+fn has_fma() -> bool {
+    std::is_x86_feature_detected!("fma")
 }
 
 fn page_index(pc: u32) -> usize {

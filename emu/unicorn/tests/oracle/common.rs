@@ -6,7 +6,7 @@ use emu_core::{
     cpu::Run,
     memory::{Memory, RegionKind},
 };
-use emu_engine::{cache::CodeCache, run::run};
+use emu_engine::cache::CodeCache;
 use emu_unicorn::cases::Case;
 use emu_unicorn::{CODE, CODE_SIZE, Core, DATA, DATA_SIZE, Oracle, Outcome, State, Stop, filler};
 
@@ -56,7 +56,7 @@ impl Ours {
         self.load(&mut cpu, &case.state);
         let count = instructions(&case.code);
         let mut go = |from, until, step| {
-            run(&mut cpu, &mut self.cache, &mut self.bus, Run { cycle: from, until, step, resume: false })
+            cpu.run(&mut self.cache, &mut self.bus, Run { cycle: from, until, step, resume: false })
         };
         match drive {
             Drive::Steps => {

@@ -10,7 +10,7 @@ use emu_core::bus::Bus;
 use emu_core::memory::RegionKind;
 use emu_engine::guest::Guest;
 use emu_engine::ir::{FP, SLOTS};
-use emu_engine::{cache::CodeCache, run::run};
+use emu_engine::cache::CodeCache;
 
 mod dsp;
 mod integer;
@@ -80,7 +80,7 @@ impl Bench {
 
     fn run(&mut self, insns: u64) {
         let slice = emu_core::cpu::Run { cycle: 0, until: insns, step: false, resume: false };
-        run(&mut self.core, &mut CodeCache::default(), &mut self.bus, slice);
+        self.core.run(&mut CodeCache::default(), &mut self.bus, slice);
     }
 }
 
