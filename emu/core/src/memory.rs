@@ -41,6 +41,8 @@ pub struct Region {
     /// Who takes CPU writes to a ROM.
     pub writer: Option<DevId>,
     first_slot: u32,
+    /// Of RAM: the place of its first page in [`Memory::ram`].
+    first_ram: u32,
 }
 
 /// Data of a page with its cached hash.
@@ -52,41 +54,21 @@ struct PageBox {
 
 impl PageBox {
     fn hash(&self) -> u128 {
-        *self.hash.get_or_init(|| self.hash_now())
-    }
-
-    fn hash_now(&self) -> u128 {
-        if self.data == [0; PAGE] { 0 } else { xxh3_128(&self.data).max(1) }
+        *self.hash.get_or_init(|| hash_of(&self.data))
     }
 }
 
-/// A page of our own. `head` keeps the data as far from the start as `Arc` does with its counts, so that reading either
-/// kind of page is the same computation.
-#[repr(C)]
-#[derive(Clone)]
-struct OwnPage {
-    head: [usize; 2],
-    page: PageBox,
+fn hash_of(data: &[u8; PAGE]) -> u128 {
+    if *data == [0; PAGE] { 0 } else { xxh3_128(data).max(1) }
 }
 
 #[derive(Clone)]
 enum Page {
     Shared(Arc<PageBox>),
-    Owned(Box<OwnPage>),
-}
-
-impl Page {
-    fn owned(data: [u8; PAGE]) -> Page {
-        Page::Owned(Box::new(OwnPage { head: [0; 2], page: PageBox { data, hash: OnceLock::new() } }))
-    }
-
-    #[inline(always)]
-    fn get(&self) -> &PageBox {
-        match self {
-            Page::Shared(p) => p,
-            Page::Owned(p) => &p.page,
-        }
-    }
+    /// ROM that was written.
+    Owned(Box<PageBox>),
+    /// RAM that was written: a place in [`Memory::ram`].
+    Ram(u32),
 }
 
 fn zero_page() -> Page {
@@ -164,6 +146,11 @@ pub struct Memory {
     /// `(base, end, target base)`, sorted: the same memory seen again elsewhere.
     aliases: Arc<Vec<(u64, u64, u64)>>,
     pages: Vec<Page>,
+    /// All pages of RAM side by side, once one of them was written: what lies beside each other for the guest does so for the
+    /// host, so that compiled code can guess where a page is.
+    ram: Vec<u8>,
+    ram_hashes: Vec<OnceLock<u128>>,
+    ram_pages: u32,
     flags: Vec<u8>,
     /// As many entries as a power of two.
     cache: Box<[Entry]>,
@@ -184,6 +171,9 @@ impl Default for Memory {
             regions: Arc::default(),
             aliases: Arc::default(),
             pages: vec![],
+            ram: vec![],
+            ram_hashes: vec![],
+            ram_pages: 0,
             flags: vec![],
             cache: Box::new([EMPTY; 1 << MIN_BITS]),
             shift: 32 - MIN_BITS,
@@ -232,7 +222,7 @@ macro_rules! fast_access {
                 return None;
             }
             let off = addr as usize & (PAGE - SIZE);
-            let data = &self.pages.get(e.slot as usize)?.get().data;
+            let data = self.data(e.slot)?;
             Some(<$t>::from_le_bytes(data[off..off + SIZE].try_into().ok()?))
         }
         /// Naturally aligned write through the cache; `false` sends the caller to the slow path.
@@ -240,9 +230,9 @@ macro_rules! fast_access {
         pub fn $write(&mut self, addr: u64, v: $t) -> bool {
             const SIZE: usize = size_of::<$t>();
             let Some(e) = self.entry(addr).filter(|e| e.write == tag(addr, SIZE)) else { return false };
-            let (slot, off) = (e.slot as usize, addr as usize & (PAGE - SIZE));
-            let Some(Page::Owned(p)) = self.pages.get_mut(slot) else { return false };
-            p.page.data[off..off + SIZE].copy_from_slice(&v.to_le_bytes());
+            let (slot, off) = (e.slot, addr as usize & (PAGE - SIZE));
+            let Some(data) = self.ram_mut(slot) else { return false };
+            data[off..off + SIZE].copy_from_slice(&v.to_le_bytes());
             true
         }
     };
@@ -258,6 +248,25 @@ impl Memory {
     #[inline(always)]
     fn entry(&self, addr: u64) -> Option<&Entry> {
         self.cache.get(self.index(addr))
+    }
+
+    /// The bytes of a page.
+    #[inline(always)]
+    fn data(&self, slot: u32) -> Option<&[u8; PAGE]> {
+        match self.pages.get(slot as usize)? {
+            Page::Ram(i) => self.ram.as_chunks().0.get(*i as usize),
+            Page::Shared(p) => Some(&p.data),
+            Page::Owned(p) => Some(&p.data),
+        }
+    }
+
+    /// The bytes of a page of RAM that was written before.
+    #[inline(always)]
+    fn ram_mut(&mut self, slot: u32) -> Option<&mut [u8; PAGE]> {
+        match self.pages.get(slot as usize)? {
+            Page::Ram(i) => self.ram.as_chunks_mut().0.get_mut(*i as usize),
+            _ => None,
+        }
     }
 
     /// The translation cache as compiled code reads it: the entry of the page at a 32-bit address is number
@@ -283,16 +292,14 @@ impl Memory {
             return None;
         }
         let word = (addr as usize & (PAGE - 1)) / 4;
-        let data = &self.pages.get(e.slot as usize)?.get().data;
-        data.as_chunks().0.get(word..word + n)
+        self.data(e.slot)?.as_chunks().0.get(word..word + n)
     }
     /// The same, to be written.
     #[inline(always)]
     pub fn write_words(&mut self, addr: u64, n: usize) -> Option<&mut [[u8; 4]]> {
         let slot = self.entry(addr).filter(|e| e.write == tag(addr, 4))?.slot;
         let word = (addr as usize & (PAGE - 1)) / 4;
-        let Some(Page::Owned(p)) = self.pages.get_mut(slot as usize) else { return None };
-        p.page.data.as_chunks_mut().0.get_mut(word..word + n)
+        self.ram_mut(slot)?.as_chunks_mut().0.get_mut(word..word + n)
     }
 
     /// Adds a region. `base` must be page aligned and the range free: the board loader has checked both.
@@ -302,7 +309,11 @@ impl Memory {
         let count = size.div_ceil(PAGE as u64) as usize;
         self.pages.resize_with(self.pages.len() + count, zero_page);
         self.flags.resize(self.pages.len(), 0);
-        let region = Region { name: name.to_string(), base, size, kind, writer: None, first_slot };
+        let first_ram = self.ram_pages;
+        if kind == RegionKind::Ram {
+            self.ram_pages += count as u32;
+        }
+        let region = Region { name: name.to_string(), base, size, kind, writer: None, first_slot, first_ram };
         let i = self.regions.partition_point(|r| r.base < base);
         Arc::make_mut(&mut self.regions).insert(i, region);
         self.size_table();
@@ -366,16 +377,42 @@ impl Memory {
         self.place(addr).map(|p| p.slot)
     }
 
+    /// The page as our own, to be written.
     fn owned(&mut self, slot: u32) -> &mut [u8; PAGE] {
-        let page = &mut self.pages[slot as usize];
-        if let Page::Shared(p) = page {
-            *page = Page::owned(p.data);
+        if let Page::Shared(p) = &self.pages[slot as usize] {
+            let p = Arc::clone(p);
+            self.pages[slot as usize] = self.own_page(slot, &p.data);
             // It lies elsewhere now.
             self.cache.iter_mut().filter(|e| e.slot == slot).for_each(|e| *e = EMPTY);
         }
-        let Page::Owned(p) = page else { unreachable!("the page was just made our own") };
-        p.page.hash.take();
-        &mut p.page.data
+        match &mut self.pages[slot as usize] {
+            Page::Ram(i) => {
+                self.ram_hashes[*i as usize].take();
+                &mut self.ram.as_chunks_mut().0[*i as usize]
+            }
+            Page::Owned(p) => {
+                p.hash.take();
+                &mut p.data
+            }
+            Page::Shared(_) => unreachable!("the page was just made our own"),
+        }
+    }
+
+    /// A page of our own with this content: in its place if it is RAM.
+    fn own_page(&mut self, slot: u32, data: &[u8; PAGE]) -> Page {
+        let pages = |r: &&Region| slot.wrapping_sub(r.first_slot) < r.size.div_ceil(PAGE as u64) as u32;
+        match self.regions.iter().find(pages) {
+            Some(r) if r.kind == RegionKind::Ram => {
+                let i = r.first_ram + (slot - r.first_slot);
+                if self.ram.is_empty() {
+                    self.ram = vec![0; self.ram_pages as usize * PAGE];
+                    self.ram_hashes = vec![OnceLock::new(); self.ram_pages as usize];
+                }
+                self.ram.as_chunks_mut().0[i as usize] = *data;
+                Page::Ram(i)
+            }
+            _ => Page::Owned(Box::new(PageBox { data: *data, hash: OnceLock::new() })),
+        }
     }
 
     /// Slow read of 1, 2, 4 or 8 bytes at any alignment; `None` if a byte is not memory. With `cache`, the page is
@@ -398,7 +435,7 @@ impl Memory {
                 self.cache[i] = Entry { read: base, write: NO_BASE, addend, slot: p.slot };
             }
         }
-        Some(read_le(&self.pages[p.slot as usize].get().data, off, usize::from(size)))
+        Some(read_le(self.page_bytes(p.slot), off, usize::from(size)))
     }
 
     fn read_split(&mut self, addr: u64, size: u8) -> Option<u64> {
@@ -438,7 +475,8 @@ impl Memory {
     fn addend(&mut self, slot: u32, base: u64) -> u64 {
         let data = match &mut self.pages[slot as usize] {
             Page::Shared(p) => p.data.as_ptr(),
-            Page::Owned(p) => p.page.data.as_mut_ptr().cast_const(),
+            Page::Owned(p) => p.data.as_ptr(),
+            Page::Ram(i) => self.ram.as_mut_ptr().wrapping_add(*i as usize * PAGE).cast_const(),
         };
         (data.expose_provenance() as u64).wrapping_sub(base)
     }
@@ -472,7 +510,7 @@ impl Memory {
             let r = &self.regions[p.region];
             let left = (r.base + r.size - self.resolve(a)).min((PAGE - off) as u64) as usize;
             let n = left.min(out.len() - done);
-            out[done..done + n].copy_from_slice(&self.pages[p.slot as usize].get().data[off..off + n]);
+            out[done..done + n].copy_from_slice(&self.page_bytes(p.slot)[off..off + n]);
             done += n;
         }
         done
@@ -518,12 +556,12 @@ impl Memory {
     /// memory.
     pub fn code_page(&self, addr: u64) -> Option<(u32, &[u8; PAGE])> {
         let p = self.place(addr)?;
-        Some((p.slot, &self.pages[p.slot as usize].get().data))
+        Some((p.slot, self.page_bytes(p.slot)))
     }
 
     /// The bytes of a page by number.
     pub fn page_bytes(&self, slot: u32) -> &[u8; PAGE] {
-        &self.pages[slot as usize].get().data
+        self.data(slot).unwrap_or_else(|| panic!("there is no page {slot}"))
     }
 
     /// These 64-byte chunks of a page hold decoded code: the next write to them is noticed.
@@ -543,11 +581,23 @@ impl Memory {
 
     /// Content hash of a page.
     pub fn page_hash(&self, slot: u32) -> u128 {
-        match &self.pages[slot as usize] {
-            Page::Shared(p) => p.hash(),
+        let hash = match &self.pages[slot as usize] {
+            Page::Shared(p) => return p.hash(),
             // Not kept: the translation cache may hold the page for writing, and would not drop the hash.
-            Page::Owned(p) => p.page.hash.get().copied().unwrap_or_else(|| p.page.hash_now()),
-        }
+            Page::Owned(p) => &p.hash,
+            Page::Ram(i) => &self.ram_hashes[*i as usize],
+        };
+        hash.get().copied().unwrap_or_else(|| hash_of(self.page_bytes(slot)))
+    }
+
+    /// The same, and keeps it: nothing in the translation cache may be written.
+    fn kept_hash(&self, slot: u32) -> u128 {
+        let hash = match &self.pages[slot as usize] {
+            Page::Shared(p) => return p.hash(),
+            Page::Owned(p) => &p.hash,
+            Page::Ram(i) => &self.ram_hashes[*i as usize],
+        };
+        *hash.get_or_init(|| hash_of(self.page_bytes(slot)))
     }
 
     /// Grows with every write to a page that held decoded code.
@@ -601,16 +651,21 @@ impl Memory {
 
     /// A copy that shares every page with this one until either writes it.
     pub fn fork(&mut self) -> Memory {
-        for page in &mut self.pages {
-            if let Page::Owned(p) = page {
-                *page = Page::Shared(Arc::new(p.page.clone()));
-            }
+        for slot in 0..self.pages.len() {
+            let hash = match &self.pages[slot] {
+                Page::Shared(_) => continue,
+                Page::Owned(p) => p.hash.clone(),
+                Page::Ram(i) => self.ram_hashes[*i as usize].clone(),
+            };
+            let page = PageBox { data: *self.page_bytes(slot as u32), hash };
+            self.pages[slot] = Page::Shared(Arc::new(page));
         }
         self.flush();
         Memory {
             regions: Arc::clone(&self.regions),
             aliases: Arc::clone(&self.aliases),
             pages: self.pages.clone(),
+            ram_pages: self.ram_pages,
             flags: vec![0; self.flags.len()],
             cache: vec![EMPTY; self.cache.len()].into(),
             shift: self.shift,
@@ -633,7 +688,7 @@ impl Memory {
         let mut sum = 0u128;
         for (i, r) in self.regions.iter().enumerate() {
             for k in 0..r.size.div_ceil(PAGE as u64) as u32 {
-                let h = self.pages[(r.first_slot + k) as usize].get().hash();
+                let h = self.kept_hash(r.first_slot + k);
                 if h != 0 {
                     let mut key = [0; 24];
                     key[..4].copy_from_slice(&(i as u32).to_le_bytes());
@@ -679,8 +734,9 @@ impl Memory {
             slots.push((r.first_slot + k, data));
         }
         self.pages.fill_with(zero_page);
+        self.flush();
         for (slot, data) in slots {
-            self.pages[slot as usize] = Page::owned(data);
+            *self.owned(slot) = data;
         }
         self.drop_code();
         self.flush();

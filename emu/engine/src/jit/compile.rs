@@ -6,7 +6,7 @@
 use super::{
     asm::{Asm, Label, RAX, RCX, RDX, Rm, cc, op, shift, unary},
     memory::CodeMemory,
-    stubs::{self, BASE, BUDGET, HOT, PAGES, Stubs, TABLE},
+    stubs::{self, BASE, BUDGET, GUESS, HOT, PAGES, Stubs, TABLE},
     {JOINED, NO_PAGE, PageEntry, page_index},
 };
 use crate::{
@@ -54,6 +54,11 @@ pub struct Site<'a> {
     pub compiled: &'a dyn Fn(u32) -> Option<u32>,
 }
 
+/// Where the addend is in an entry of the translation cache.
+const ADDEND: i8 = offset_of!(Entry, addend) as i8;
+/// Where [`Compiler::translate`] leads.
+pub(super) const HERE: Rm = Rm::X(RAX, RDX, 0, 0);
+
 /// Condition that the host's flags answer, and for which operation they were set.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Host {
@@ -87,6 +92,8 @@ pub struct Compiler<'a> {
     /// Host register of a slot.
     hot: [Option<u8>; SLOTS],
     cold: Vec<Cold>,
+    /// Where the guess of an addend was wrong, and where to go on.
+    wrong: Vec<(Label, Label)>,
     pending: Vec<Pending>,
     /// Where a [`Code::Skip`] leads: operation, label, and the state of the host's flags there.
     skips: Vec<(usize, Label, u32)>,
@@ -131,6 +138,7 @@ pub fn compile(
         block,
         hot,
         cold: vec![],
+        wrong: vec![],
         pending: vec![],
         skips: vec![],
         host: Host::None,
@@ -207,6 +215,12 @@ impl Compiler<'_> {
             self.a.bind(cold.entry);
             self.call_helper(cold.at);
             self.a.jmp(cold.back);
+        }
+        for (wrong, back) in std::mem::take(&mut self.wrong) {
+            self.a.bind(wrong);
+            self.a.op(true, op::LOAD, RDX, Rm::X(TABLE, RCX, 0, ADDEND));
+            self.a.op(true, op::STORE, RDX, GUESS);
+            self.a.jmp(back);
         }
         for p in std::mem::take(&mut self.pending) {
             self.a.bind(p.label);
@@ -1035,8 +1049,9 @@ impl Compiler<'_> {
         }
     }
 
-    /// The guest's address in `eax` becomes the host's in `rax`, if the translation cache knows the page for this (the entry's
-    /// field at `field`) and the address is aligned; else on to `slow`. `rcx` and `rdx` are lost.
+    /// For the guest's address in `eax`, the host's is `rax + rdx`, if the translation cache knows the page for this (the
+    /// entry's field at `field`) and the address is aligned; else on to `slow`. `rcx` is lost. What is in `rdx` is guessed, so
+    /// that the access need not wait for the translation cache, which only confirms it.
     pub(super) fn translate(&mut self, size: u32, field: usize, slow: Label) {
         const SHIFT: u8 = size_of::<Entry>().trailing_zeros() as u8;
         let bits = self.site.table_bits;
@@ -1047,7 +1062,12 @@ impl Compiler<'_> {
         self.a.shift(false, shift::SHL, Rm::R(RCX), SHIFT);
         self.a.op(true, op::CMP, RDX, Rm::X(TABLE, RCX, 0, field as i8));
         self.a.jcc(cc::NE, slow);
-        self.a.op(true, op::ADD, RAX, Rm::X(TABLE, RCX, 0, offset_of!(Entry, addend) as i8));
+        let (wrong, back) = (self.a.label(), self.a.label());
+        self.a.op(true, op::LOAD, RDX, GUESS);
+        self.a.op(true, op::CMP, RDX, Rm::X(TABLE, RCX, 0, ADDEND));
+        self.a.jcc(cc::NE, wrong);
+        self.a.bind(back);
+        self.wrong.push((wrong, back));
     }
 
     /// The word at a constant address in the block's own page: the page's content is part of what the code is for.
@@ -1077,7 +1097,7 @@ impl Compiler<'_> {
         let slow = self.slow(i);
         self.translate(size, offset_of!(Entry, read), slow);
         let w = self.target(op.d);
-        self.a.op(false, opcode, w, Rm::M(RAX, 0));
+        self.a.op(false, opcode, w, HERE);
         self.put(op.d, w);
         self.back();
     }
@@ -1095,16 +1115,16 @@ impl Compiler<'_> {
         }
         let slow = self.slow(i);
         self.translate(size, offset_of!(Entry, write), slow);
-        let v = self.get(op.d, RDX);
+        let v = self.get(op.d, RCX);
         match size {
-            1 => self.a.op8(op::STORE8, v, Rm::M(RAX, 0)),
-            2 => self.a.store16(v, Rm::M(RAX, 0)),
-            _ => self.a.op(false, op::STORE, v, Rm::M(RAX, 0)),
+            1 => self.a.op8(op::STORE8, v, HERE),
+            2 => self.a.store16(v, HERE),
+            _ => self.a.op(false, op::STORE, v, HERE),
         }
         self.back();
     }
 
-    /// The slots of [`Code::LdM`] and [`Code::StM`], with `rax` where the first word is if all lie in one page.
+    /// The slots of [`Code::LdM`] and [`Code::StM`], with `rax + rdx` where the first word is if all lie in one page.
     fn many(&mut self, i: usize, op: &Op, field: usize) -> Vec<u8> {
         let slots: Vec<u8> = (0..16).filter(|s| op.imm >> s & 1 != 0).collect();
         self.offset(op.a, op.imm2);
@@ -1128,8 +1148,8 @@ impl Compiler<'_> {
 
     fn load_many(&mut self, i: usize, op: &Op) {
         for (k, slot) in self.many(i, op, offset_of!(Entry, read)).into_iter().enumerate() {
-            let w = self.reg(slot).unwrap_or(RDX);
-            self.a.op(false, op::LOAD, w, Rm::M(RAX, 4 * k as i32));
+            let w = self.reg(slot).unwrap_or(RCX);
+            self.a.op(false, op::LOAD, w, Rm::X(RAX, RDX, 0, 4 * k as i8));
             self.put(slot, w);
         }
         self.write_back(op);
@@ -1138,8 +1158,8 @@ impl Compiler<'_> {
 
     fn store_many(&mut self, i: usize, op: &Op) {
         for (k, slot) in self.many(i, op, offset_of!(Entry, write)).into_iter().enumerate() {
-            let v = self.get(slot, RDX);
-            self.a.op(false, op::STORE, v, Rm::M(RAX, 4 * k as i32));
+            let v = self.get(slot, RCX);
+            self.a.op(false, op::STORE, v, Rm::X(RAX, RDX, 0, 4 * k as i8));
         }
         self.write_back(op);
         self.back();

@@ -9,7 +9,7 @@
 
 use super::{
     asm::{Label, RAX, RCX, RDX, Rm, cc, op},
-    compile::Compiler,
+    compile::{Compiler, HERE},
     stubs,
 };
 use crate::ir::{C, Code, FFAST, FP, FSTATUS, N, Op, V, Z, float};
@@ -298,11 +298,11 @@ impl Compiler<'_> {
         self.translate(4, field, slow);
         let d = self.rm(o.d);
         if o.code == Code::Ld64 {
-            self.a.op(true, op::LOAD, RDX, Rm::M(RAX, 0));
-            self.a.op(true, op::STORE, RDX, d);
+            self.a.op(true, op::LOAD, RCX, HERE);
+            self.a.op(true, op::STORE, RCX, d);
         } else {
-            self.a.op(true, op::LOAD, RDX, d);
-            self.a.op(true, op::STORE, RDX, Rm::M(RAX, 0));
+            self.a.op(true, op::LOAD, RCX, d);
+            self.a.op(true, op::STORE, RCX, HERE);
         }
         self.back();
     }

@@ -30,12 +30,17 @@ pub const LEFT_TARGET: u32 = 2;
 /// The helper says how.
 pub const LEFT_HELPER: u32 = 3;
 
-/// Words on the stack of compiled code.
+/// Words on the stack of compiled code, and how many bytes they take.
+const WORDS: u32 = 40;
 const FRAME: Rm = Rm::M(RSP, 0);
 /// The frame's page list.
 pub const PAGES: Rm = Rm::M(RSP, 8);
 /// Where the code memory starts.
 pub const BASE: Rm = Rm::M(RSP, 16);
+
+/// The [`addend`](emu_core::memory::Entry) of the last page whose was not the one before: the next access is likely to have it,
+/// too, and need not wait for the translation cache.
+pub const GUESS: Rm = Rm::M(RSP, 24);
 
 /// Offsets in the code memory.
 #[derive(Clone, Copy, Debug)]
@@ -130,9 +135,10 @@ fn enter(a: &mut Asm, shape: &Shape) {
     for r in [3, RBP, 12, 13, 14, 15] {
         a.push(r);
     }
-    // A call of the helper finds the stack aligned to 16 bytes: six registers, the return address, three words.
-    a.alu_imm(true, op::SUB, Rm::R(RSP), 24);
+    // A call of the helper finds the stack aligned to 16 bytes: six registers, the return address, five words.
+    a.alu_imm(true, op::SUB, Rm::R(RSP), WORDS);
     a.op(true, op::STORE, 8, FRAME);
+    a.store_imm(true, GUESS, 0);
     for (field, word) in [(frame::PAGES, PAGES), (frame::BASE, BASE)] {
         a.op(true, op::LOAD, RAX, Rm::M(8, field));
         a.op(true, op::STORE, RAX, word);
@@ -149,7 +155,7 @@ fn leave(a: &mut Asm) {
     a.op(true, op::LOAD, RCX, FRAME);
     a.op(true, op::STORE, BUDGET, Rm::M(RCX, frame::LEFT));
     a.op(false, op::STORE, RDX, Rm::M(RCX, frame::INFO));
-    a.alu_imm(true, op::ADD, Rm::R(RSP), 24);
+    a.alu_imm(true, op::ADD, Rm::R(RSP), WORDS);
     for r in [15, 14, 13, 12, RBP, 3] {
         a.pop(r);
     }

@@ -8,9 +8,9 @@ use super::super::{config::MConfig, core::Core, system::scb};
 use super::*;
 use emu_core::bus::Bus;
 use emu_core::memory::RegionKind;
+use emu_engine::cache::CodeCache;
 use emu_engine::guest::Guest;
 use emu_engine::ir::{FP, SLOTS};
-use emu_engine::cache::CodeCache;
 
 mod dsp;
 mod integer;
@@ -183,9 +183,12 @@ fn check_block(block: &Block, context: &dyn Fn() -> String) {
         if op.full == Code::Skip {
             assert!(at + (op.imm as usize) < block.ops.len(), "{}: skips out of the block", context());
         }
-        let writes =
-            !matches!(op.full, Code::St8 | Code::St16 | Code::St32 | Code::StX8 | Code::StX16 | Code::StX32);
-        let plain = op.full != Code::Call && !op.full.ends_block() && op.full != Code::Skip;
+        let writes = !matches!(
+            op.full,
+            Code::St8 | Code::St16 | Code::St32 | Code::StX8 | Code::StX16 | Code::StX32 | Code::St64
+        );
+        let calls = matches!(op.full, Code::Call | Code::CallIfZero | Code::Float | Code::FlagsOfStatus);
+        let plain = !calls && !op.full.ends_block() && op.full != Code::Skip;
         assert!(!plain || !writes || op.d != PC, "{}: {op:?} writes the PC's slot", context());
         assert!(!plain || op.d != super::super::slots::ZERO, "{}: {op:?} writes zero's slot", context());
     }
@@ -281,7 +284,7 @@ fn the_fpu_is_checked_once_in_a_block() {
     let checks = |halves: &[u16]| {
         let code: Vec<u8> = halves.iter().flat_map(|h| h.to_le_bytes()).collect();
         let block = translate(&cfg, &code, 0, code.len(), CODE, 0, 48);
-        block.ops.iter().filter(|op| op.full == Code::Call && op.imm == call::FP_CHECK).count()
+        block.ops.iter().filter(|op| op.full == Code::CallIfZero && op.imm == call::FP_CHECK).count()
     };
     let vadd = [0xee30u16, 0x0a20];
     assert_eq!(checks(&[vadd, vadd, vadd].concat()), 1);
