@@ -42,7 +42,21 @@ pub enum Origin {
     /// A file in a Python wheel.
     Pypi { package: String, version: String, file: String, sha256: String, member: String },
     /// MicroPython's QEMU port, built for `board`; our own board files lie in `images/recipes/micropython`.
-    Micropython { source: String, board: String, own_board: bool },
+    Micropython {
+        source: String,
+        board: String,
+        own_board: bool,
+        /// Beginning of the compiler's name.
+        #[serde(default = "arm")]
+        cross: String,
+        /// Make variables, `NAME=value`.
+        #[serde(default)]
+        variables: Vec<String>,
+    },
+}
+
+fn arm() -> String {
+    "arm-none-eabi-".into()
 }
 
 impl std::fmt::Display for Origin {

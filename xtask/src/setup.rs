@@ -17,6 +17,7 @@ const PACKAGES: &[&str] = &[
     "gcc-arm-none-eabi",
     "libnewlib-arm-none-eabi",
     "gcc-riscv64-unknown-elf",
+    "picolibc-riscv64-unknown-elf",
     "gdb-multiarch",
     "qemu-system-arm",
     // RISC-V.

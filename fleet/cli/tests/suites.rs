@@ -62,6 +62,17 @@ fn slice_micropython_float_an500() {
 }
 
 #[test]
+fn slice_micropython_basics_rv32() {
+    assert_eq!(micropython("riscv32-virt", "basics"), Tally { passed: 527, failed: vec![] });
+}
+
+/// Single precision, in software.
+#[test]
+fn slice_micropython_float_rv32() {
+    assert_eq!(micropython("riscv32-virt", "float"), Tally { passed: 60, failed: vec![] });
+}
+
+#[test]
 fn the_drivers_words_are_understood() {
     let text = "5 tests performed (9 individual testcases)\n3 tests passed\n2 tests failed: a b\n";
     assert_eq!(Tally::of(text), Some(Tally { passed: 3, failed: vec!["a".into(), "b".into()] }));

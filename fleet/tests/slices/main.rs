@@ -8,5 +8,6 @@ mod many;
 mod microbit;
 mod mps2;
 mod radio;
+mod riscv;
 mod shipped;
 mod ways;

@@ -1,8 +1,15 @@
-/* The kernel's configuration for the demo: MPS2, 25 MHz, 1 kHz tick. */
+/* The kernel's configuration for the demo: 1 kHz tick, from 25 MHz on the MPS2 boards, from mtime's 10 MHz on `virt`. */
 #ifndef FREERTOS_CONFIG_H
 #define FREERTOS_CONFIG_H
 
+#ifdef __riscv
+#define configCPU_CLOCK_HZ 10000000u
+#define configMTIME_BASE_ADDRESS 0x0200BFF8
+#define configMTIMECMP_BASE_ADDRESS 0x02004000
+#define configISR_STACK_SIZE_WORDS 512
+#else
 #define configCPU_CLOCK_HZ 25000000u
+#endif
 #define configTICK_RATE_HZ 1000u
 #define configTICK_TYPE_WIDTH_IN_BITS TICK_TYPE_WIDTH_32_BITS
 #define configUSE_PREEMPTION 1

@@ -32,8 +32,15 @@ void float_part(void);
 /* Called from the tick, for preemption_part. */
 void note_spins(void);
 
-/* The interrupt of notification_part, in the vector table. */
-void cmsdk_timer0_handler(void);
+/* What a board has: an interrupt that comes again and again once started, and calls interrupted() for notification_part. */
+void interrupts_start(void);
+void interrupts_stop(void);
+void interrupts_off(void);
+void interrupted(void);
+/* No interrupt, of the kernel or others, from now on. */
+void board_quiet(void);
+/* Before the scheduler starts. */
+void board_start(void);
 
 /* float_hold.S: fills s0 to s31 from SEED on, then compares them ROUNDS times; how many were wrong. */
 unsigned float_hold(unsigned seed, unsigned rounds);

@@ -75,6 +75,7 @@ static void supervisor_task(void *argument)
 int main(void)
 {
     console_start();
+    board_start();
     put_text("freertos demo: kernel " tskKERNEL_VERSION_NUMBER "\r\n");
     xTaskCreate(heartbeat_task, "heartbeat", configMINIMAL_STACK_SIZE, NULL, HEARTBEAT_PRIORITY, NULL);
     xTaskCreate(supervisor_task, "supervisor", 2 * configMINIMAL_STACK_SIZE, NULL, SUPERVISOR_PRIORITY, &supervisor);
@@ -84,7 +85,7 @@ int main(void)
 
 void assert_failed(const char *file, int line)
 {
-    __asm volatile("cpsid i");
+    board_quiet();
     put_text("assertion failed: ");
     put_text(file);
     put_char(':');
@@ -118,32 +119,3 @@ void vApplicationStackOverflowHook(TaskHandle_t task, char *name)
     (void)task;
     assert_failed(name, 0);
 }
-
-/* A fault ends the run with its address. */
-static void fault(const uint32_t *frame)
-{
-    put_text("fault at ");
-    put_hex(frame[6]);
-    put_text(", CFSR ");
-    put_hex(REG(0xE000ED28));
-    assert_failed(" fault", 0);
-}
-
-__attribute__((naked)) static void fault_handler(void)
-{
-    __asm volatile("tst lr, #4\n\tite eq\n\tmrseq r0, msp\n\tmrsne r0, psp\n\tb %c0" ::"i"(fault));
-}
-
-void vPortSVCHandler(void);
-void xPortPendSVHandler(void);
-void xPortSysTickHandler(void);
-
-__attribute__((section(".vectors"), used)) static void *const vectors[16 + 32] = {
-    _stack_top,
-    (void *)reset_handler,
-    [2 ... 47] = (void *)fault_handler,
-    [11] = (void *)vPortSVCHandler,
-    [14] = (void *)xPortPendSVHandler,
-    [15] = (void *)xPortSysTickHandler,
-    [16 + 8] = (void *)cmsdk_timer0_handler,
-};

@@ -144,24 +144,14 @@ void timer_part(void)
 
 /* --- notifications: from a task, and from an interrupt --------------------------------------------------------------- */
 
-#define TIMER0_CTRL REG(0x40000000)
-#define TIMER0_VALUE REG(0x40000004)
-#define TIMER0_RELOAD REG(0x40000008)
-#define TIMER0_INTCLEAR REG(0x4000000C)
-#define TIMER0_IRQ 8
-#define NVIC_ISER REG(0xE000E100)
-#define NVIC_ICER REG(0xE000E180)
-#define NVIC_IPRB(irq) REG8(0xE000E400 + (irq))
-
 static TaskHandle_t listener;
 static volatile unsigned interrupts, heard, bits;
 
-void cmsdk_timer0_handler(void)
+void interrupted(void)
 {
     BaseType_t woken = pdFALSE;
     if (interrupts == 9)
-        TIMER0_CTRL = 0;
-    TIMER0_INTCLEAR = 1;
+        interrupts_stop();
     if (interrupts == 10)
         return; /* it had fired once more before it was stopped */
     interrupts++;
@@ -185,13 +175,10 @@ static void listener_task(void *argument)
 void notification_part(void)
 {
     xTaskCreate(listener_task, "listener", configMINIMAL_STACK_SIZE, NULL, 4, &listener);
-    NVIC_IPRB(TIMER0_IRQ) = 0x60; /* below configMAX_SYSCALL_INTERRUPT_PRIORITY: may call the kernel */
-    TIMER0_RELOAD = TIMER0_VALUE = 12345;
-    NVIC_ISER = 1u << TIMER0_IRQ;
-    TIMER0_CTRL = 9;
+    interrupts_start();
     while (heard < 10)
         vTaskDelay(1);
-    NVIC_ICER = 1u << TIMER0_IRQ;
+    interrupts_off();
     for (unsigned bit = 0; bit < 5; bit++)
         xTaskNotify(listener, 1u << bit, eSetBits);
     wait_for_tasks(1);

@@ -12,21 +12,33 @@ pub struct Recipe {
     port: PathBuf,
     board: String,
     board_dir: Option<PathBuf>,
+    /// Make variables of the image's own.
+    variables: Vec<String>,
     stamp: String,
 }
 
 impl Recipe {
-    pub fn new(tree: &Path, board: &str, own_board: bool) -> Result<Recipe> {
+    /// `cross` is the beginning of the compiler's name.
+    pub fn new(
+        tree: &Path,
+        board: &str,
+        own_board: bool,
+        cross: &str,
+        variables: &[String],
+    ) -> Result<Recipe> {
         let recipes = sh::root().join("images/recipes/micropython");
         let board_dir = own_board.then(|| recipes.join(board));
-        let compiler = sh::output(Command::new("arm-none-eabi-gcc").arg("--version"))?;
+        let compiler = sh::output(Command::new(format!("{cross}gcc")).arg("--version"))?;
         let mut stamp = format!("{}\n{}\n", compiler.lines().next().unwrap_or_default(), tree.display());
+        for variable in variables {
+            stamp += &format!("{variable}\n");
+        }
         if let Some(folder) = &board_dir {
             stamp += &files_digest(folder)?;
             stamp += &files_digest(&recipes)?;
         }
         let port = std::path::absolute(tree.join("ports/qemu"))?;
-        Ok(Recipe { port, board: board.to_owned(), board_dir, stamp })
+        Ok(Recipe { port, board: board.to_owned(), board_dir, variables: variables.to_vec(), stamp })
     }
 
     /// Whether `firmware` was built by this very recipe.
@@ -47,7 +59,8 @@ impl Recipe {
         make.current_dir(&self.port).arg(format!("-j{}", std::thread::available_parallelism()?));
         make.arg(format!("BOARD={}", self.board))
             .arg(format!("BUILD={}", build.display()))
-            .arg("FROZEN_MANIFEST=");
+            .arg("FROZEN_MANIFEST=")
+            .args(&self.variables);
         if let Some(board_dir) = &self.board_dir {
             make.arg(format!("BOARD_DIR={}", board_dir.display()));
         }
