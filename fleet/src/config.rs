@@ -612,7 +612,7 @@ to = "b"
                 f.toml:3:9: no propagation model is called `log-distnce`
                     did you mean `log-distance`?
                 f.toml:4:8: `loss` lies between 0 and 1
-                f.toml:6:11: no machine is called `microbt`; did you mean `microbit`? known: microbit, mps2-an385, mps2-an386, mps2-an500
+                f.toml:6:11: no machine is called `microbt`; did you mean `microbit`? known: microbit, mps2-an385, mps2-an386, mps2-an500, riscv32-virt
                 f.toml:7:9: there is no image `no-image`
                 f.toml:8:1: unknown key `postion`
                     did you mean `position`?

@@ -84,6 +84,12 @@ impl Core {
         Attrs { secure: false, privileged: true, master: self.index }
     }
 
+    /// The address of the part of an access that failed: a misaligned one may begin in memory and end beyond it.
+    fn failed_at(bus: &Bus, addr: u32, size: u8) -> u32 {
+        let memory = |a: u32| bus.fabric.mem.peek(a.into(), &mut [0]) != 0;
+        (0..u32::from(size)).map(|i| addr.wrapping_add(i)).find(|a| !memory(*a)).unwrap_or(addr)
+    }
+
     /// A misaligned access that touches a device: the bus cannot make it.
     fn splits_device(bus: &Bus, addr: u32, size: u8) -> bool {
         let (first, size) = (u64::from(addr), u64::from(size));
@@ -155,19 +161,15 @@ impl Guest for Core {
     }
 
     fn load(&mut self, bus: &mut Bus, addr: u32, size: u8, _: u8) -> Result<u32, Trap> {
-        let fault = Trap::new(LOAD_FAULT, addr);
-        if Core::splits_device(bus, addr, size) {
-            return Err(fault);
-        }
-        bus.read(addr.into(), size, self.attrs(), true).map(|v| v as u32).map_err(|_| fault)
+        let splits = Core::splits_device(bus, addr, size);
+        let read = if splits { None } else { bus.read(addr.into(), size, self.attrs(), true).ok() };
+        read.map(|v| v as u32).ok_or_else(|| Trap::new(LOAD_FAULT, Core::failed_at(bus, addr, size)))
     }
 
     fn store(&mut self, bus: &mut Bus, addr: u32, size: u8, v: u32, _: u8) -> Result<(), Trap> {
-        let fault = Trap::new(STORE_FAULT, addr);
-        if Core::splits_device(bus, addr, size) {
-            return Err(fault);
-        }
-        bus.write(addr.into(), size, v.into(), self.attrs(), true).map_err(|_| fault)
+        let splits = Core::splits_device(bus, addr, size);
+        let written = !splits && bus.write(addr.into(), size, v.into(), self.attrs(), true).is_ok();
+        if written { Ok(()) } else { Err(Trap::new(STORE_FAULT, Core::failed_at(bus, addr, size))) }
     }
 
     #[inline(always)]

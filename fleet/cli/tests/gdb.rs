@@ -296,3 +296,49 @@ fn slice_gdb_in_a_freertos_task() {
     assert!(with.0.contains("freertos demo: PASS"), "{}", with.0);
     assert_eq!(with, undisturbed("freertos-an385"));
 }
+
+#[test]
+fn slice_gdb_in_a_freertos_task_rv32() {
+    let image = path_of("freertos-rv32");
+    let addr = free_port();
+    let child = start("freertos-rv32", &addr, &[]);
+    let script = [
+        "info registers pc sp mstatus mtvec",
+        "break fold",
+        "continue",
+        "backtrace",
+        "print item",
+        "stepi",
+        "finish",
+        "delete",
+        "watch tick_counter",
+        "continue",
+        "continue",
+        "print tick_counter",
+        "delete",
+        "set $t6 = 0x1234",
+        "print/x $t6",
+        "delete",
+        "continue",
+    ];
+    let text = gdb(&addr, &image, &script);
+    let wanted = [
+        "pc             0x80000000",
+        "mstatus        0x1800",
+        "Breakpoint 1, fold (sum=0, item=1)",
+        "in consume (",
+        "in consumer_task (",
+        "$1 = 1",
+        "Value returned is",
+        "Hardware watchpoint 2: tick_counter",
+        "New value = 1",
+        "New value = 2",
+        "= 2",
+        "= 0x1234",
+        "exited normally",
+    ];
+    expect(&text, &wanted);
+    let (out, _, code) = finish(child);
+    assert!(out.contains("freertos demo: PASS"), "{out}");
+    assert_eq!(code, Some(0));
+}
