@@ -7,6 +7,8 @@ use emu_core::{
 };
 use std::collections::BTreeMap;
 
+pub use emu_engine::jit::{Counters, counters};
+
 /// What the nodes on one kind of machine did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KindStats {

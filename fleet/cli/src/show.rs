@@ -176,6 +176,7 @@ pub fn finish(
         let (build, run) = (spent.built.saturating_sub(spent.started), ran.saturating_sub(spent.built));
         let parts = [("build", build), ("run", run), ("digest", cpu_time().saturating_sub(ran))];
         stats::write(out, &runner.fleet().stats(), &parts)?;
+        stats::write_compiled(out, &fleet::stats::counters())?;
     }
     summary::write(out, &view, ran.saturating_sub(spent.started), digest)?;
     let code = match outcome.expect_digest {

@@ -2,7 +2,7 @@
 
 use crate::summary::thousands;
 use emu_core::{bus::DevCount, cpu::EngineStats};
-use fleet::KindStats;
+use fleet::{KindStats, stats::Counters};
 use std::{
     cmp::Reverse,
     io::{self, Write},
@@ -18,6 +18,22 @@ pub fn write(out: &mut dyn Write, kinds: &[KindStats], parts: &[(&str, Duration)
         parts.iter().map(|(what, time)| format!("{what} {:.3} s", time.as_secs_f64())).collect();
     writeln!(out, "host CPU: {}", parts.join(", "))?;
     kinds.iter().try_for_each(|kind| write_kind(out, kind))
+}
+
+/// Writes what was compiled: by all fleets of this process, since they share it.
+pub fn write_compiled(out: &mut dyn Write, counters: &Counters) -> io::Result<()> {
+    let Counters { blocks, insns, bytes, refused, in_use, links } = *counters;
+    writeln!(
+        out,
+        "compiled: {} blocks of {} guest instructions into {} KiB of host code ({} KiB in use), {} jumps patched, \
+         {} blocks left to the interpreter",
+        thousands(blocks),
+        thousands(insns),
+        thousands(bytes.div_ceil(1024)),
+        thousands(in_use / 1024),
+        thousands(links),
+        thousands(refused)
+    )
 }
 
 fn write_kind(out: &mut dyn Write, kind: &KindStats) -> io::Result<()> {

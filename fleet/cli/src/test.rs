@@ -62,6 +62,9 @@ pub fn test(args: &TestArgs) -> Result<Code, Failure> {
         }
     }
     let results = run_all(args, &jobs)?;
+    if args.common.stats {
+        stats::write_compiled(&mut io::stdout(), &fleet::stats::counters())?;
+    }
     let bad = results.iter().filter(|r| r.code != Code::Ok).count();
     let (all, good) = (results.len(), results.len() - bad);
     match &args.seeds {

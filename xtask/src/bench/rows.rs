@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::{Case, Job, Outcome, against, compare, fleets, pair};
+use super::{Case, Job, Mark, Outcome, Row, against, compare, figures, fleets, pair};
 use crate::sh::{self, Result};
 
 /// Guest loads in one run of an `mmio-*` guest.
@@ -22,6 +22,7 @@ pub const CASES: &[Case] = &[
     Case { name: "fleet-1000-vs-1", measure: fleets::thousand },
     Case { name: "fleet-10000-vs-100", measure: fleets::ten_thousand },
     Case { name: "node-memory", measure: fleets::memory },
+    Case { name: "translation", measure: translation },
     Case { name: "boot-vs-qemu", measure: compare::boot },
     Case { name: "fleet-idle-1000", measure: fleets::idle },
     Case { name: "fleet-wake-1000", measure: fleets::wake },
@@ -170,6 +171,15 @@ fn parallel(name: &str) -> Result<Outcome> {
     // The least that counts is 1.6 times as fast: rows have an upper limit.
     let figure = || Ok(1.0 / job.figure()?);
     against(name, "of one thread's time", 1.0 / 1.6, figure).map(Outcome::Row)
+}
+
+/// What the first device to run some code pays beyond the second, by compiled instruction.
+fn translation(name: &str) -> Result<Outcome> {
+    let arguments = ["build", "--quiet", "--release", "-p", "fleet-host", "--example", "translate"];
+    sh::show(sh::cargo().args(arguments))?;
+    let job = Job::new(release("examples/translate"), &[], "us each");
+    let pairs: Vec<_> = figures(|| job.figure())?.into_iter().map(|ours| (ours, 1.0)).collect();
+    Ok(Outcome::Row(Row::less(name, "CPU us per instruction", &pairs, Mark::new(1.0, 1.0 / 0.35))))
 }
 
 /// From the shell to the first guest instructions and out again, by the clock on the wall.
