@@ -133,13 +133,70 @@ pub fn exec<G: Guest, X: Chain<G>, const FULL: bool>(
 /// compiled code goes on with the next operation. Otherwise the block was left: a jump was taken, something wants attention
 /// (the rest of the instruction was executed then), or the instruction faulted.
 pub fn exec_op<G: Guest>(g: &mut G, bus: &mut Bus, block: &Block, at: usize, cycle: u64) -> Option<Left> {
-    let limit = usize::from(block.ops[at].insn) + 1;
+    let op = &block.ops[at];
+    let limit = usize::from(op.insn) + 1;
+    match access(g, bus, block, op, cycle) {
+        Access::Done if !bus.fabric.attention => return None,
+        Access::Done => {
+            let mut one = Single(Some(block));
+            let rest = exec_from::<G, _, true, false>(g, bus, &mut one, (at + 1, limit), cycle, u64::MAX);
+            return Some(Left { attention: true, ..rest });
+        }
+        Access::Fault(f) => return Some(leave(g, bus, block, op, Slow::Fault(f), false)),
+        Access::Other => {}
+    }
     let left = exec_from::<G, _, true, true>(g, bus, &mut Single(Some(block)), (at, limit), cycle, u64::MAX);
     let nothing = left.insns == 0 && !left.attention && left.exit.is_none();
     if nothing { None } else { Some(left) }
 }
 
-/// See [`exec`] and, if `ONE` is set, [`exec_op`]: from an operation on up to the end of an instruction.
+/// What came of [`access`].
+enum Access<F> {
+    Done,
+    Fault(F),
+    /// It is no plain load or store.
+    Other,
+}
+
+/// A plain load or store that missed the fast path: most of what compiled code leaves to us.
+fn access<G: Guest>(g: &mut G, bus: &mut Bus, block: &Block, op: &Op, cycle: u64) -> Access<G::Fault> {
+    use Code::*;
+    let (base, addend) = match op.full {
+        Ld8 | Ld8S | Ld16 | Ld16S | Ld32 | St8 | St16 | St32 => (op.a, op.imm),
+        LdX8 | LdX8S | LdX16 | LdX16S | LdX32 | StX8 | StX16 | StX32 => {
+            (op.a, g.regs().get(op.b) << (op.imm & 31))
+        }
+        _ => return Access::Other,
+    };
+    let addr = g.regs().get(base).wrapping_add(addend);
+    let size = match op.full {
+        Ld8 | Ld8S | LdX8 | LdX8S | St8 | StX8 => 1,
+        Ld16 | Ld16S | LdX16 | LdX16S | St16 | StX16 => 2,
+        _ => 4,
+    };
+    if matches!(op.full, St8 | St16 | St32 | StX8 | StX16 | StX32) {
+        let v = g.regs().get(op.d);
+        return match slow_store(g, bus, block, op, (addr, v), size, cycle) {
+            Ok(()) => Access::Done,
+            Err(f) => Access::Fault(f),
+        };
+    }
+    match slow_load(g, bus, block, op, addr, size, cycle) {
+        Ok(v) => {
+            let v = match op.full {
+                Ld8S | LdX8S => v as i8 as u32,
+                Ld16S | LdX16S => v as i16 as u32,
+                _ => v,
+            };
+            g.regs().set(op.d, v);
+            Access::Done
+        }
+        Err(f) => Access::Fault(f),
+    }
+}
+
+/// See [`exec`], here from an operation of the first block on; if `ONE` is set this operation alone, and the rest of its
+/// instruction only if something wants attention.
 #[allow(clippy::too_many_lines)] // one arm for each operation
 fn exec_from<G: Guest, X: Chain<G>, const FULL: bool, const ONE: bool>(
     g: &mut G,
@@ -164,6 +221,8 @@ fn exec_from<G: Guest, X: Chain<G>, const FULL: bool, const ONE: bool>(
     }
     if ONE {
         end = from + 1;
+    }
+    if from != 0 || ONE {
         ops = &block.ops[from..end];
     }
     let mut attention = false;
