@@ -25,7 +25,7 @@ mod beside {
         summary::{self, thousands},
     };
     use crossterm::tty::IsTty;
-    use emu_core::{Machine, Time, machine::Exit};
+    use emu_core::{Machine, Time, cpu::Engine, machine::Exit};
     use emu_unicorn::lockstep::{Difference, Lockstep, Outcome, Step, Subject, Tally};
     use fleet::{Act, Command, Fleet, FleetExit, Serial};
     use fleet_host::{load, usage::cpu_time};
@@ -90,6 +90,7 @@ mod beside {
         let names: Vec<_> = board.machine.bus.fabric.consoles.iter().map(|c| c.name.clone()).collect();
         let console = board.info.console.as_ref().and_then(|usual| names.iter().position(|n| n == usual));
         let mut fleet = one(board, &firmware, args.seed, None)?;
+        fleet.set_engine(Engine::Interpreter);
         let mut bytes = vec![];
         if !io::stdin().is_tty() {
             io::stdin().read_to_end(&mut bytes)?;

@@ -14,6 +14,7 @@ const SYSTEM: &str = "CPS; MSR and MRS of other registers than APSR";
 const WAIT: &str = "WFI, WFE, SEV, YIELD";
 const CALL: &str = "SVC, BKPT";
 const CONTEXT: &str = "creation or lazy stacking of a floating-point context";
+const IDLE_IT: &str = "rest of an IT block whose conditions fail";
 const ISB_IN_IT: &str = "ISB within an IT block";
 
 /// FPCCR, whose bit 0 says that a floating-point context is still to be stacked (DDI0403E B3.2.21).
@@ -127,6 +128,34 @@ fn it(state: &State) -> u64 {
     state.status & EPSR & !(1 << 24)
 }
 
+/// None of the instructions that are left of an IT block is executed (DDI0403E A7.3.1, A7.3.3).
+fn idle_in_it(state: &State) -> bool {
+    let mut it = (state.status >> 8 & 0xfc | state.status >> 25 & 3) as u8;
+    while it != 0 {
+        if passes(it >> 4, state.status) {
+            return false;
+        }
+        it = if it & 7 == 0 { 0 } else { it & 0xe0 | it << 1 & 0x1f };
+    }
+    true
+}
+
+/// ConditionPassed with the flags of an xPSR.
+fn passes(cond: u8, xpsr: u64) -> bool {
+    let [n, z, c, v] = [31, 30, 29, 28].map(|bit| xpsr >> bit & 1 != 0);
+    let holds = match cond >> 1 {
+        0 => z,
+        1 => c,
+        2 => n,
+        3 => v,
+        4 => c && !z,
+        5 => n == v,
+        6 => n == v && !z,
+        _ => return true,
+    };
+    holds != (cond & 1 != 0)
+}
+
 impl Target for CortexM {
     fn name(&self) -> &'static str {
         self.name
@@ -151,6 +180,9 @@ impl Target for CortexM {
     }
     fn pc(&self) -> i32 {
         RegisterARM::PC as i32
+    }
+    fn status(&self) -> &'static str {
+        "xpsr"
     }
     fn start(&self, pc: u64) -> u64 {
         pc | 1
@@ -181,6 +213,10 @@ impl Target for CortexM {
     }
 
     fn left_out(&self, before: &State, after: &State) -> Option<&'static str> {
+        // Unicorn stops before the instruction after the first that it executes: it would go too far.
+        if it(before) != 0 && idle_in_it(before) {
+            return Some(IDLE_IT);
+        }
         if after.status & 1 << 24 == 0 {
             return Some("jump to an address that is no Thumb code's");
         }
@@ -200,7 +236,7 @@ impl Target for CortexM {
         (self.core[15].mask & Q != 0).then_some(&CLREX)
     }
 
-    fn undefined(&self, code: &[u8; 4], peek: &mut dyn FnMut(u64) -> u64) -> bool {
+    fn undefined(&self, code: &[u8; 4], _: &State, peek: &mut dyn FnMut(u64) -> u64) -> bool {
         // v6-M does not tell faults apart; Unicorn is lenient about media instructions on a core without DSP.
         let media = wide(code).is_some_and(|bits| bits & 0xfe00_0000 == 0xfa00_0000);
         let core = if media { GE } else { Q };

@@ -36,8 +36,8 @@ pub(super) enum Ran {
     Done,
     /// It needs an address that Unicorn has not.
     Refused(Refused),
-    /// Unicorn finds that it cannot be executed.
-    Failed(uc_error),
+    /// Unicorn finds that something cannot be executed, and stands here.
+    Failed(uc_error, u64),
 }
 
 /// A failure of Unicorn itself.
@@ -174,7 +174,7 @@ impl Mirror {
             // The step itself is done; there is nothing to fetch behind it.
             Some(refused) if refused.fetch && at != pc => Ok(Ran::Done),
             Some(refused) => Ok(Ran::Refused(refused)),
-            None => Ok(Ran::Failed(error)),
+            None => Ok(Ran::Failed(error, at)),
         }
     }
 

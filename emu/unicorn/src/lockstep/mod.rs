@@ -9,6 +9,7 @@
 mod arm;
 mod mirror;
 mod report;
+mod riscv;
 mod target;
 mod text;
 
@@ -17,6 +18,7 @@ pub use report::{Difference, Tally};
 use arm::CortexM;
 use emu_core::{Machine, cpu::Cpu, memory::RegionKind};
 use mirror::{Mirror, Ran, Refused};
+use riscv::Rv32;
 use target::{MOST, Places, Reg, Rule, State, Target};
 use unicorn_engine::uc_error;
 
@@ -120,7 +122,11 @@ impl Lockstep {
         }
         let cpu = machine.cpu(0);
         let unknown = || Error::Core(cpu.kind().to_string());
-        let target: Box<dyn Target> = Box::new(CortexM::named(cpu.kind()).ok_or_else(unknown)?);
+        let target: Box<dyn Target> = match (CortexM::named(cpu.kind()), Rv32::named(cpu.kind())) {
+            (Some(core), _) => Box::new(core),
+            (None, Some(core)) => Box::new(core),
+            (None, None) => return Err(unknown()),
+        };
         let places = Places::find(&*target, cpu.arch()).map_err(|_| unknown())?;
         let mirror = Mirror::new(&*target, machine)?;
         Ok(Lockstep { target, places, mirror, tally: Tally::default(), undefined: false })
@@ -154,6 +160,10 @@ impl Lockstep {
         if did != ours.count {
             // It sleeps: no instruction at all.
             return self.resync(machine);
+        }
+        if self.target.drops_reservation(&self.first(&ours)) {
+            self.mirror.drop_reservation(&*self.target)?;
+            self.mirror.forget();
         }
         match reason.or_else(|| self.target.left_out(&ours.before, &ours.after)) {
             Some(reason) => self.skip(machine, did, reason),
@@ -227,13 +237,14 @@ impl Lockstep {
         self.mirror.drop_reservation(&*self.target)?;
         self.mirror.forget();
         // A handler may return with its first instruction: nothing seems to have happened, but twice.
-        if taken != 1 || ours.after.pc != ours.before.pc {
+        if taken != 1 || !self.target.faulted(&ours.before, &ours.after) {
             return self.skip(machine, did, EXCEPTION);
         }
         let code = self.first(ours);
         let (cpu, bus) = machine.cpu_mut(0);
-        let undefined = self.target.undefined(&code, &mut |addr| peek(cpu, bus, addr));
-        let fresh = undefined && !std::mem::replace(&mut self.undefined, undefined);
+        let undefined = self.target.undefined(&code, &ours.after, &mut |addr| peek(cpu, bus, addr));
+        let known = std::mem::replace(&mut self.undefined, undefined && self.target.undefined_stays());
+        let fresh = undefined && !known;
         if fresh && ours.alone {
             self.mirror.load(&*self.target, &ours.before, ours.float)?;
             if let Ran::Done = self.mirror.run(&*self.target, ours.before.pc)? {
@@ -263,7 +274,11 @@ impl Lockstep {
                         return self.refused(machine, ours, refused);
                     }
                 }
-                Ran::Failed(error) => {
+                // The step is done: what cannot be executed is what it jumped to.
+                Ran::Failed(_, at) if at == ours.after.pc && at != ours.before.pc => {
+                    return self.compare(machine, ours, last);
+                }
+                Ran::Failed(error, _) => {
                     let what = format!("Unicorn does not execute it: {error:?}");
                     return Ok(self.differs(machine, ours, what, None, vec![]));
                 }

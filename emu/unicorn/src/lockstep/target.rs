@@ -42,6 +42,8 @@ pub(super) trait Target {
     fn float(&self) -> &[Reg];
     /// Unicorn's number of the program counter.
     fn pc(&self) -> i32;
+    /// Our name of a register that tells modes or causes apart.
+    fn status(&self) -> &'static str;
     /// The address with which Unicorn is started at `pc`.
     fn start(&self, pc: u64) -> u64 {
         pc
@@ -66,10 +68,20 @@ pub(super) trait Target {
     fn drop_reservation(&self) -> Option<&'static [u8]> {
         None
     }
-    /// Whether our core says that this instruction, or one before it, is undefined, and Unicorn would have to agree.
-    /// `peek` as for [`Target::rule`].
-    fn undefined(&self, _code: &[u8; 4], _peek: &mut dyn FnMut(u64) -> u64) -> bool {
+    /// Whether this instruction, which is not compared, drops the reservation.
+    fn drops_reservation(&self, _code: &[u8; 4]) -> bool {
         false
+    }
+    /// Whether this instruction faulted, if something exceptional happened once.
+    fn faulted(&self, before: &State, after: &State) -> bool {
+        before.pc == after.pc
+    }
+    /// Whether our core says that an instruction that faulted is undefined, and Unicorn would have to agree. `peek` as for
+    /// [`Target::rule`].
+    fn undefined(&self, code: &[u8; 4], after: &State, peek: &mut dyn FnMut(u64) -> u64) -> bool;
+    /// It goes on to say so until the guest clears that.
+    fn undefined_stays(&self) -> bool {
+        true
     }
     /// Text of instructions at `pc`.
     fn disassemble(&self, pc: u64, code: &[u8]) -> Vec<String>;
@@ -81,7 +93,7 @@ pub(super) struct State {
     pub pc: u64,
     pub core: [u64; MOST],
     pub float: [u64; MOST],
-    /// The status register with its mode bits, and the control register, where there are such.
+    /// [`Target::status`], and the control register where there is one.
     pub status: u64,
     pub control: u64,
 }
@@ -104,7 +116,7 @@ impl Places {
         Ok(Places {
             core: places(target.core())?,
             float: places(target.float())?,
-            status: number("xpsr"),
+            status: number(target.status()),
             control: number("control"),
         })
     }

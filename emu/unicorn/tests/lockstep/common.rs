@@ -16,6 +16,8 @@ pub const RAM: u64 = 0x2000_0000;
 pub const ALIAS: u64 = 0x3000_0000;
 pub const TOP: u64 = RAM + 0x8000;
 pub const BX_LR: u16 = 0x4770;
+/// Memory of the RISC-V machine.
+pub const HIGH: u64 = 0x8000_0000;
 /// A cycle in nanoseconds.
 const CYCLE: u64 = 100;
 
@@ -92,8 +94,54 @@ impl Subject for Bent<'_> {
     }
 }
 
+/// A machine with a RISC-V hart: 64 KiB of memory at 0 with `code`, and 64 KiB more at 0x80000000. 10 MHz.
+pub fn hart(code: &[u32]) -> Machine {
+    let mut bus = Bus::default();
+    bus.fabric.mem.add_region("low", 0, 0x1_0000, RegionKind::Ram);
+    bus.fabric.mem.add_region("high", HIGH, 0x1_0000, RegionKind::Ram);
+    let mut m = Machine::new("hart", bus);
+    let cfg = emu_riscv::config::Config::named("rv32imac").expect("a core");
+    m.add_cpu(Box::new(emu_riscv::cpu::Hart::new(cfg, 0)), Clock::hz(1_000_000_000 / CYCLE));
+    let bytes: Vec<u8> = code.iter().flat_map(|w| w.to_le_bytes()).collect();
+    m.load_image(vec![(0, bytes)]).expect("there is memory");
+    m.power_on(1);
+    m
+}
+
 pub fn bent<'a>(machine: Machine, after: impl FnMut(&mut Machine, u64) -> bool + 'a) -> Bent<'a> {
     Bent { machine, after: Box::new(after), steps: 0 }
+}
+
+/// A machine that takes the instruction at an address for another one.
+pub struct Wrong<'a> {
+    pub inner: Bent<'a>,
+    pub at: u64,
+    pub code: Vec<u8>,
+}
+
+impl Subject for Wrong<'_> {
+    fn machine(&mut self) -> &mut Machine {
+        &mut self.inner.machine
+    }
+
+    fn step(&mut self) -> Step {
+        let mem = &mut self.inner.machine.bus.fabric.mem;
+        let mut right = vec![0; self.code.len()];
+        mem.peek(self.at, &mut right);
+        mem.poke(self.at, &self.code);
+        let step = self.inner.step();
+        self.inner.machine.bus.fabric.mem.poke(self.at, &right);
+        step
+    }
+}
+
+/// The first difference within so many steps.
+pub fn first_difference(subject: &mut dyn Subject, most: u32) -> Option<Difference> {
+    let mut beside = Lockstep::new(subject.machine()).expect("Unicorn has the core");
+    (0..most).find_map(|_| match beside.step(subject).expect("Unicorn works") {
+        Outcome::Differs(difference) => Some(*difference),
+        _ => None,
+    })
 }
 
 /// Steps until a difference, the end, or so many steps of the comparison.

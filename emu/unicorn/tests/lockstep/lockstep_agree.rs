@@ -46,6 +46,20 @@ fn lockstep_interrupts_within_it_blocks() {
     }
 }
 
+/// The same with conditions that fail: `itttt eq`, and the last instruction's holds: `ittte eq`.
+#[test]
+fn lockstep_interrupts_within_it_blocks_that_do_little() {
+    for block in [0xbf01, 0xbf03, 0xbf02, 0xbf06] {
+        let code = [0x3001, block, 0x3101, 0x3201, 0x3301, 0x3401, 0x6007, 0xe7f7];
+        for cycles in 20..45 {
+            let mut m = ticking(board("cortex-m3", &code, &[0x3501, BX_LR]), cycles);
+            set(&mut m, "r0", RAM);
+            let (m, tally) = agrees(m, 2000);
+            assert!(reg(&m, "r5") > 50 && tally.compared > 2000, "{tally:?}");
+        }
+    }
+}
+
 /// IT blocks whose conditions change on the way and that branch at their end.
 #[test]
 fn lockstep_it_blocks_of_every_shape() {
@@ -86,6 +100,20 @@ fn lockstep_faults() {
         let (m, tally) = agrees(m, 2000);
         assert!(reg(&m, "r4") > 30, "{tally:?}");
         assert!(skipped(&tally, "fault") >= 4 * reg(&m, "r4"), "{tally:?}");
+    }
+}
+
+/// Jumps to where nothing is, to a device's address, and to what nobody may execute.
+#[test]
+fn lockstep_jumps_to_nowhere() {
+    for target in [0x0010_0001u32, 0x4000_0001, 0x6000_0001, 0xe000_e001, 0x2001_0001] {
+        // ldr r0, =target; bx r0. The handler: stacked pc = 0x400; r5 += 1
+        let code = [0x4800, 0x4700, target as u16, (target >> 16) as u16];
+        for core in ["cortex-m0", "cortex-m3", "cortex-m7f"] {
+            let handler = [0x2101, 0x0289, 0x9106, 0x3501, BX_LR];
+            let (m, tally) = agrees(board(core, &code, &handler), 400);
+            assert!(reg(&m, "r5") > 30 && tally.compared > 200, "{core} {target:x} {tally:?}");
+        }
     }
 }
 

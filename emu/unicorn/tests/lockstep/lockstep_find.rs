@@ -2,7 +2,7 @@
 
 use crate::common::*;
 use emu_core::machine::Machine;
-use emu_unicorn::lockstep::{Difference, Lockstep, Outcome, Step, Subject};
+use emu_unicorn::lockstep::Difference;
 use expect_test::expect;
 
 /// `ldr r1, =RAM + 0x100`, then a loop: r0 += 1; store it; load it; add; compare; multiply.
@@ -108,35 +108,14 @@ fn lockstep_takes_a_devices_write_for_what_it_is() {
     assert_eq!((difference, tally.compared), (None, 5000));
 }
 
-/// A machine that takes the instruction at an address for UDF.
-struct Undefined<'a>(Bent<'a>, u64);
-
-impl Subject for Undefined<'_> {
-    fn machine(&mut self) -> &mut Machine {
-        &mut self.0.machine
-    }
-
-    fn step(&mut self) -> Step {
-        let mem = &mut self.0.machine.bus.fabric.mem;
-        let mut right = [0; 2];
-        mem.peek(self.1, &mut right);
-        mem.poke(self.1, &0xde00u16.to_le_bytes());
-        let step = self.0.step();
-        self.0.machine.bus.fabric.mem.poke(self.1, &right);
-        step
-    }
-}
-
 #[test]
 fn lockstep_finds_what_ours_wrongly_calls_undefined() {
     let at = u64::from(CODE) + 2 + 2 * 5;
     let machine = board("cortex-m3", &LOOP, &[0x3401, BX_LR]);
-    let mut wrong = Undefined(bent(machine, |_, _| false), at);
-    let mut beside = Lockstep::new(wrong.machine()).expect("a core");
-    let outcome = (0..7).map(|_| beside.step(&mut wrong)).find(|o| *o != Ok(Outcome::Same));
-    let Some(Ok(Outcome::Differs(d))) = outcome else { panic!("{outcome:?}") };
-    assert_eq!((d.pc, &d.text[..]), (at, &["muls r4, r2, r4".to_string()][..]));
-    assert!(d.what.contains("undefined"), "{}", d.what);
+    let mut wrong = Wrong { inner: bent(machine, |_, _| false), at, code: vec![0x00, 0xde] };
+    let difference = first_difference(&mut wrong, 7).expect("it is found");
+    assert_eq!((difference.pc, &difference.text[..]), (at, &["muls r4, r2, r4".to_string()][..]));
+    assert!(difference.what.contains("undefined"), "{}", difference.what);
 }
 
 #[test]

@@ -3,3 +3,4 @@
 mod common;
 mod lockstep_agree;
 mod lockstep_find;
+mod lockstep_riscv;
