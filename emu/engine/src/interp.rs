@@ -651,7 +651,11 @@ fn exec_from<G: Guest, X: Chain<G>, const FULL: bool, const ONE: bool>(
             g.set_it(next.it);
             Left { insns: limit, cycles: u64::from(next.cycles), attention, exit: None }
         }
-        Some((op, slow)) => leave(g, bus, block, op, slow, attention),
+        Some((op, slow)) => {
+            // A fault's mistake is noted with its own time, whatever was accessed last.
+            at_insn(bus, block, op, cycle);
+            leave(g, bus, block, op, slow, attention)
+        }
     };
     Left { insns: left.insns + done, cycles: left.cycles + (cycle - start), ..left }
 }

@@ -137,14 +137,14 @@ fn run_block<G: Guest>(g: &mut G, cache: &mut CodeCache, bus: &mut Bus, cycle: u
     if g.checks_fetch()
         && let Err(f) = g.check_fetch(bus, pc)
     {
-        return fault(g, bus, f);
+        return fault(g, bus, f, cycle);
     }
     if g.it() != 0 {
         return run_single(g, bus, cycle, run.until);
     }
     let Some(block) = cache.block(g, bus, pc) else {
         let f = g.fetch_fault(pc);
-        return fault(g, bus, f);
+        return fault(g, bus, f, cycle);
     };
     let limit = limit(g, bus, block, run.until - cycle, run.step);
     exec::<G, _, true>(g, bus, &mut Single(Some(block)), limit, cycle, run.until)
@@ -163,7 +163,8 @@ fn limit<G: Guest>(g: &mut G, bus: &mut Bus, block: &Block, left: u64, step: boo
     (1..n).find(|&i| stop(block.insns[i].pc)).unwrap_or(n)
 }
 
-fn fault<G: Guest>(g: &mut G, bus: &mut Bus, f: G::Fault) -> Left {
+fn fault<G: Guest>(g: &mut G, bus: &mut Bus, f: G::Fault, cycle: u64) -> Left {
+    bus.fabric.set_cycle(cycle);
     bus.fabric.pc = Some(u64::from(g.pc()));
     g.raise(bus, f);
     // A fetch that faults takes its time, so that a guest that only faults still ends.
@@ -176,7 +177,7 @@ fn run_single<G: Guest>(g: &mut G, bus: &mut Bus, cycle: u64, until: u64) -> Lef
     let addr = u64::from(pc) & !(PAGE as u64 - 1);
     let Some((_, page)) = bus.fabric.mem.code_page(addr) else {
         let f = g.fetch_fault(pc);
-        return fault(g, bus, f);
+        return fault(g, bus, f, cycle);
     };
     let off = pc as usize & (PAGE - 1);
     let mut bytes = page[off..].iter().take(4).copied().collect::<Vec<_>>();

@@ -392,6 +392,7 @@ impl Compiler<'_> {
     pub(super) fn call_helper(&mut self, at: usize) {
         self.a.mov_imm(RAX, at as u32);
         self.a.call(self.helper);
+        self.set_host(Host::None);
     }
 
     /// What follows at the returned labels runs if the fast path does not: the helper does operation `i`.

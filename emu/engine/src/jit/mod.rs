@@ -42,8 +42,11 @@ use stubs::Stubs;
 
 /// Pages a CPU can have joined at a time.
 pub(crate) const JOINED: usize = 32;
-/// The number of no page.
+/// The number of no page: what a jump to another page looks for until it is patched.
 const NO_PAGE: u32 = 0;
+/// Stands in the page list where no page is joined: never equal to what a jump looks for, not even to that of one that
+/// is being patched on another thread.
+const NOT_JOINED: u32 = u32::MAX;
 /// So often a block is interpreted before it is compiled.
 const HEAT: u8 = 30;
 /// A block that will not be compiled.
@@ -95,7 +98,7 @@ pub(crate) struct Pages([PageEntry; JOINED]);
 
 impl Default for Pages {
     fn default() -> Self {
-        Pages([PageEntry { number: u32::MAX, id: NO_PAGE, entries: 0 }; JOINED])
+        Pages([PageEntry { number: u32::MAX, id: NOT_JOINED, entries: 0 }; JOINED])
     }
 }
 
@@ -413,4 +416,17 @@ pub(crate) fn link(at: u32, pc: u32, from: &PageCode, to: &PageCode, entry: u32)
         memory.patch(guard, to.id as i32);
     }
     COUNTERS.links.fetch_add(1, Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A jump to another page is patched in two steps, target first. Between them its guard is that of an open jump, and it
+    /// must not let anybody through.
+    #[test]
+    fn jit_an_open_jump_lets_nobody_through() {
+        let pages = Pages::default();
+        assert!(pages.0.iter().all(|entry| entry.id != NO_PAGE), "a page not joined looks like an open jump");
+    }
 }

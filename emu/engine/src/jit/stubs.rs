@@ -58,7 +58,9 @@ pub struct Stubs {
 
 /// Where a slot is if no host register holds it.
 pub fn place(shape: &Shape, slot: u8) -> Rm {
-    Rm::M(RBP, (i32::from(slot) - i32::from(shape.base)) * 8 - 128)
+    // As in the register file itself, the top bit does not count.
+    let slot = i32::from(slot) & (SLOTS as i32 - 1);
+    Rm::M(RBP, (slot - i32::from(shape.base)) * 8 - 128)
 }
 
 /// What must be added to the address of the register file to point where [`place`] counts from.
