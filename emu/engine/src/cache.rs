@@ -87,6 +87,8 @@ struct Local {
     verified: Option<Box<[u64; STARTS / 64]>>,
     /// It is RAM, where data may lie beside code.
     ram: bool,
+    /// It is, and is written too often for its code to be compiled.
+    busy: bool,
     code: Arc<CodePage>,
 }
 
@@ -215,7 +217,7 @@ impl CodeCache {
     #[inline(always)]
     pub(crate) fn prefers_compiled(&self, i: usize, pc: u32) -> bool {
         let Some(l) = self.locals.get(i) else { return false };
-        l.code.compiled().is_some_and(|code| code.wants(pc as usize / 2 % STARTS))
+        !l.busy && l.code.compiled().is_some_and(|code| code.wants(pc as usize / 2 % STARTS))
     }
 
     /// Runs compiled code from the program counter on, if there is some that may run: within `until`, from `cycle` on. `open`
@@ -231,8 +233,9 @@ impl CodeCache {
         let pc = g.pc();
         let i = self.page(g, bus, pc)?;
         let start = pc as usize / 2 % STARTS;
-        if self.locals[i].code.compiled()?.entry(start).is_none() {
-            self.locals[i].code.compiled().filter(|code| code.is_hot(start))?;
+        let code = self.locals[i].code.compiled().filter(|_| !self.locals[i].busy)?;
+        if code.entry(start).is_none() && !code.is_hot(start) {
+            return None;
         }
         if !self.joined(i, g, bus, pc) {
             return None;
@@ -287,8 +290,8 @@ impl CodeCache {
             return false;
         }
         if l.verified.is_some() {
-            let often = self.rewritten.iter().any(|r| r.0 == l.number && r.1 >= REWRITES);
-            if often || !watch_all(l, &mut bus.fabric.mem) {
+            l.busy = self.rewritten.iter().any(|r| r.0 == l.number && r.1 >= REWRITES);
+            if l.busy || !watch_all(l, &mut bus.fabric.mem) {
                 return false;
             }
         }
@@ -430,5 +433,5 @@ fn make_local<G: Guest>(g: &G, mem: &mut Memory, number: u32) -> Option<Local> {
         Some(Box::new([0; STARTS / 64]))
     };
     let ram = mem.region_at(addr).is_none_or(|r| r.kind == RegionKind::Ram);
-    Some(Local { number, slot, next_slot, epoch: mem.code_epoch(), verified, ram, code })
+    Some(Local { number, slot, next_slot, epoch: mem.code_epoch(), verified, ram, busy: false, code })
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     guest::{JumpRule, Shape},
-    ir::{Block, C, Code, N, Op, SLOTS, TRASH, V, Z, flags},
+    ir::{Block, C, Code, N, Op, SLOTS, TEMP, TRASH, V, Z, flags},
 };
 use emu_core::memory::{Entry, PAGE, SCATTER};
 use std::mem::offset_of;
@@ -103,6 +103,8 @@ pub struct Compiler<'a> {
     helper: Label,
     /// Flags that somebody may look at behind each operation.
     live: Vec<u8>,
+    /// Operations before this one are done.
+    done: usize,
 }
 
 /// Whether the compiler takes this block: it must not end, or be left, within an IT block, and cost a cycle for each
@@ -146,6 +148,7 @@ pub fn compile(
         start,
         helper,
         live: liveness(block),
+        done: 0,
     };
     c.block();
     let at = place(a.here())?;
@@ -176,6 +179,9 @@ impl Compiler<'_> {
         self.a.jcc(cc::L, budget);
         for i in 0..self.block.ops.len() {
             self.bind_skips(i);
+            if i < self.done {
+                continue;
+            }
             let before = self.host_version;
             let op = self.block.ops[i];
             self.operation(i, &op);
@@ -724,6 +730,7 @@ impl Compiler<'_> {
                 self.a.jcc(cc::E, slow);
                 self.back();
             }
+            Skip if self.conditional_move(i, op) => {}
             Skip => {
                 let over = self.a.label();
                 if op.x & 15 < 14 {
@@ -772,6 +779,53 @@ impl Compiler<'_> {
             JumpReg => self.jump_reg(i, op),
             Rbit | Clz | LdUser | StUser | Call | CallEnd => self.call_helper(i),
         }
+    }
+
+    /// A skip over operations that only compute: they are done in any case, and the result is taken if the condition holds. A
+    /// condition on data is hard to predict for the host.
+    fn conditional_move(&mut self, i: usize, skip: &Op) -> bool {
+        let ops = &self.block.ops[i + 1..=i + skip.imm as usize];
+        let Some((last, first)) = ops.split_last() else { return false };
+        let temp = |op: &Op| (TEMP..TRASH).contains(&op.d) && only_computes(op.code);
+        let Some(d) = self.reg(last.d).filter(|_| only_computes(last.code)) else { return false };
+        if skip.x & 15 >= 14 || !first.iter().all(temp) || first.len() > 2 {
+            return false;
+        }
+        for (k, op) in first.iter().enumerate() {
+            self.operation(i + 1 + k, op);
+        }
+        let mut result = match (last.code, self.reg(last.a)) {
+            (Code::Mov, Some(a)) => a,
+            (Code::Mov, None) => {
+                self.fetch(last.a, RAX);
+                RAX
+            }
+            (Code::MovI, _) => {
+                self.a.mov_imm(RAX, last.imm);
+                RAX
+            }
+            _ => {
+                self.operation(i + 1 + first.len(), &Op { d: TRASH, ..*last });
+                RAX
+            }
+        };
+        let keeps = first.is_empty() && matches!(last.code, Code::Mov | Code::MovI);
+        let cc = match self.host_cc(skip.x).filter(|_| keeps) {
+            Some(cc) => cc,
+            None => {
+                if result == RAX {
+                    // Some conditions are worked out there.
+                    self.a.mov(RCX, RAX);
+                    result = RCX;
+                }
+                let cc = self.test_condition(skip.x);
+                self.set_host(Host::None);
+                cc
+            }
+        };
+        self.a.op(false, op::CMOV + u32::from(cc), d, Rm::R(result));
+        self.done = i + 1 + skip.imm as usize;
+        true
     }
 
     /// A copy of a slot.
@@ -1165,6 +1219,33 @@ impl Compiler<'_> {
         self.write_back(op);
         self.back();
     }
+}
+
+/// Operations whose templates compute one result and leave it in `eax` if it is for [`TRASH`]: no flags, no faults.
+fn only_computes(code: Code) -> bool {
+    use Code::*;
+    matches!(
+        code,
+        Mov | MovI
+            | Mvn
+            | Add
+            | AddI
+            | AddLsl
+            | Sub
+            | SubI
+            | RsbI
+            | And
+            | AndI
+            | Or
+            | OrI
+            | Xor
+            | XorI
+            | Bic
+            | Orn
+    ) || matches!(
+        code,
+        LslI | AsrI | RorI | Mul | Sxtb | Sxth | Uxtb | Uxth | Ubfx | Sbfx | Bfi | Rev | Rev16
+    )
 }
 
 /// One operation made of the last two.
