@@ -14,3 +14,4 @@ pub mod jit;
 #[path = "no_jit.rs"]
 pub mod jit;
 pub mod run;
+mod words;

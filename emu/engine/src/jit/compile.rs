@@ -4,16 +4,16 @@
 //! does. At every call of it, and wherever a block is left, the register file is complete.
 
 use super::{
-    asm::{Asm, Label, RAX, RCX, RDX, Rm, cc, op, shift, unary},
+    asm::{Asm, Label, RAX, RCX, RDX, Rm, cc, op, shift},
     memory::CodeMemory,
     stubs::{self, BASE, BUDGET, GUESS, HOT, PAGES, Stubs, TABLE},
     {JOINED, NO_PAGE, PageEntry, page_index},
 };
 use crate::{
     guest::{JumpRule, Shape},
-    ir::{Block, C, Code, N, Op, SLOTS, TEMP, TRASH, V, Z, flags},
+    ir::{Block, C, Code, N, Op, SLOTS, TRASH, V, Z, flags},
 };
-use emu_core::memory::{Entry, PAGE, SCATTER};
+use emu_core::memory::{Entry, PAGE};
 use std::mem::offset_of;
 
 /// What lies behind the `call` of [`Stubs::link`]: three words.
@@ -55,13 +55,13 @@ pub struct Site<'a> {
 }
 
 /// Where the addend is in an entry of the translation cache.
-const ADDEND: i8 = offset_of!(Entry, addend) as i8;
+pub(super) const ADDEND: i8 = offset_of!(Entry, addend) as i8;
 /// Where [`Compiler::translate`] leads.
 pub(super) const HERE: Rm = Rm::X(RAX, RDX, 0, 0);
 
 /// Condition that the host's flags answer, and for which operation they were set.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Host {
+pub(super) enum Host {
     None,
     /// As after a subtraction, by all conditions.
     Sub,
@@ -71,13 +71,13 @@ enum Host {
     Logic,
 }
 
-struct Cold {
+pub(super) struct Cold {
     entry: Label,
     back: Label,
     at: usize,
 }
 
-struct Pending {
+pub(super) struct Pending {
     label: Label,
     pc: u32,
     site: usize,
@@ -87,24 +87,24 @@ struct Pending {
 /// The compiler of one block.
 pub struct Compiler<'a> {
     pub(super) a: &'a mut Asm,
-    site: &'a Site<'a>,
-    block: &'a Block,
+    pub(super) site: &'a Site<'a>,
+    pub(super) block: &'a Block,
     /// Host register of a slot.
-    hot: [Option<u8>; SLOTS],
-    cold: Vec<Cold>,
+    pub(super) hot: [Option<u8>; SLOTS],
+    pub(super) cold: Vec<Cold>,
     /// Where the guess of an addend was wrong, and where to go on.
-    wrong: Vec<(Label, Label)>,
-    pending: Vec<Pending>,
+    pub(super) wrong: Vec<(Label, Label)>,
+    pub(super) pending: Vec<Pending>,
     /// Where a [`Code::Skip`] leads: operation, label, and the state of the host's flags there.
-    skips: Vec<(usize, Label, u32)>,
-    host: Host,
-    host_version: u32,
-    start: Label,
-    helper: Label,
+    pub(super) skips: Vec<(usize, Label, u32)>,
+    pub(super) host: Host,
+    pub(super) host_version: u32,
+    pub(super) start: Label,
+    pub(super) helper: Label,
     /// Flags that somebody may look at behind each operation.
-    live: Vec<u8>,
+    pub(super) live: Vec<u8>,
     /// Operations before this one are done.
-    done: usize,
+    pub(super) done: usize,
 }
 
 /// Whether the compiler takes this block: it must not end, or be left, within an IT block, and cost a cycle for each
@@ -171,7 +171,7 @@ fn liveness(block: &Block) -> Vec<u8> {
 }
 
 impl Compiler<'_> {
-    fn block(&mut self) {
+    pub(super) fn block(&mut self) {
         let n = self.block.cycles() as u32;
         self.a.bind(self.start);
         self.a.alu_imm(true, op::SUB, Rm::R(BUDGET), n);
@@ -201,7 +201,7 @@ impl Compiler<'_> {
         self.a.word(self.block.insns[0].pc);
     }
 
-    fn bind_skips(&mut self, i: usize) {
+    pub(super) fn bind_skips(&mut self, i: usize) {
         while let Some(k) = self.skips.iter().position(|s| s.0 == i) {
             let (_, label, version) = self.skips.swap_remove(k);
             self.a.bind(label);
@@ -211,12 +211,12 @@ impl Compiler<'_> {
         }
     }
 
-    fn set_host(&mut self, host: Host) {
+    pub(super) fn set_host(&mut self, host: Host) {
         self.host = host;
         self.host_version += 1;
     }
 
-    fn cold_code(&mut self) {
+    pub(super) fn cold_code(&mut self) {
         for cold in std::mem::take(&mut self.cold) {
             self.a.bind(cold.entry);
             self.call_helper(cold.at);
@@ -252,14 +252,14 @@ impl Compiler<'_> {
             None => stubs::place(self.site.shape, slot),
         }
     }
-    fn zero(&self, slot: u8) -> bool {
+    pub(super) fn zero(&self, slot: u8) -> bool {
         slot == self.site.shape.zero
     }
     pub(super) fn reg(&self, slot: u8) -> Option<u8> {
         self.hot[usize::from(slot) & (SLOTS - 1)]
     }
     /// The slot's low half in a register: its own, or `scratch`.
-    fn get(&mut self, slot: u8, scratch: u8) -> u8 {
+    pub(super) fn get(&mut self, slot: u8, scratch: u8) -> u8 {
         match self.reg(slot) {
             Some(r) => r,
             None => {
@@ -269,7 +269,7 @@ impl Compiler<'_> {
         }
     }
     /// The slot's low half in this register.
-    fn fetch(&mut self, slot: u8, r: u8) {
+    pub(super) fn fetch(&mut self, slot: u8, r: u8) {
         if self.zero(slot) {
             self.a.mov_imm(r, 0);
         } else if self.rm(slot) != Rm::R(r) {
@@ -277,7 +277,7 @@ impl Compiler<'_> {
         }
     }
     /// The register where a result for the slot is best made.
-    fn target(&self, slot: u8) -> u8 {
+    pub(super) fn target(&self, slot: u8) -> u8 {
         self.reg(slot).unwrap_or(RAX)
     }
     /// The slot becomes the register's value, zero extended already.
@@ -290,7 +290,7 @@ impl Compiler<'_> {
             None => self.a.op(true, op::STORE, r, self.rm(slot)),
         }
     }
-    fn put_imm(&mut self, slot: u8, v: u32) {
+    pub(super) fn put_imm(&mut self, slot: u8, v: u32) {
         match self.reg(slot) {
             Some(r) => self.a.mov_imm(r, v),
             None if v < 0x8000_0000 => self.a.store_imm(true, self.rm(slot), v),
@@ -301,7 +301,7 @@ impl Compiler<'_> {
         }
     }
     /// A register to compute `d` in from `a`, which it holds; not the one of `b`.
-    fn begin(&mut self, d: u8, a: u8, b: Option<u8>) -> u8 {
+    pub(super) fn begin(&mut self, d: u8, a: u8, b: Option<u8>) -> u8 {
         let own = self.target(d);
         let taken = b.is_some_and(|b| self.reg(b) == Some(own));
         let w = if taken && self.reg(a) != Some(own) { RAX } else { own };
@@ -312,7 +312,7 @@ impl Compiler<'_> {
     // ---- flags ----
 
     /// Keeps those of the flags that count. `w` is the result, from which N and Z follow.
-    fn keep_flags(&mut self, i: usize, w: u8, sets: u8, host: Host) {
+    pub(super) fn keep_flags(&mut self, i: usize, w: u8, sets: u8, host: Host) {
         let live = self.live[i] & sets;
         if live & flags::NZ != 0 {
             self.a.op(true, op::STORE, w, self.rm(N));
@@ -329,7 +329,7 @@ impl Compiler<'_> {
     }
 
     /// The host's condition for one of the guest's, if the host's flags are those of the guest.
-    fn host_cc(&self, cond: u8) -> Option<u8> {
+    pub(super) fn host_cc(&self, cond: u8) -> Option<u8> {
         let by_zero_and_sign = [(0, cc::E), (1, cc::NE), (4, cc::S), (5, cc::NS)];
         let sub = [
             (2, cc::AE),
@@ -358,7 +358,7 @@ impl Compiler<'_> {
     }
 
     /// Sets the host's flags, out of the register file, so that the returned condition is the guest's.
-    fn test_condition(&mut self, cond: u8) -> u8 {
+    pub(super) fn test_condition(&mut self, cond: u8) -> u8 {
         let (n, z, c, v) = (self.rm(N), self.rm(Z), self.rm(C), self.rm(V));
         match cond {
             0 | 1 => self.a.alu_imm(false, op::CMP, z, 0),
@@ -415,7 +415,7 @@ impl Compiler<'_> {
     }
 
     /// The cycles of the instructions behind `op`, which will not run, come back.
-    fn give_back(&mut self, op: &Op) {
+    pub(super) fn give_back(&mut self, op: &Op) {
         let rest = self.block.len() - usize::from(op.insn) - 1;
         if rest != 0 {
             // `lea` leaves the flags.
@@ -424,7 +424,7 @@ impl Compiler<'_> {
     }
 
     /// On to a block at a known address, if the host's condition holds.
-    fn go(&mut self, cond: Option<u8>, pc: u32) {
+    pub(super) fn go(&mut self, cond: Option<u8>, pc: u32) {
         if pc == self.block.insns[0].pc {
             return match cond {
                 Some(cc) => self.a.jcc(cc, self.start),
@@ -446,7 +446,7 @@ impl Compiler<'_> {
     }
 
     /// To another page, if it is joined with the content for which this jump was patched.
-    fn go_far(&mut self, cond: Option<u8>, pc: u32) {
+    pub(super) fn go_far(&mut self, cond: Option<u8>, pc: u32) {
         let (label, over) = (self.a.label(), self.a.label());
         if let Some(cc) = cond {
             self.a.jcc(cc ^ 1, over);
@@ -463,7 +463,7 @@ impl Compiler<'_> {
         self.a.bind(over);
     }
 
-    fn branch(&mut self, cond: u8, taken: u32, other: u32) {
+    pub(super) fn branch(&mut self, cond: u8, taken: u32, other: u32) {
         if cond & 15 >= 14 {
             return self.go(None, taken);
         }
@@ -473,13 +473,13 @@ impl Compiler<'_> {
     }
 
     /// Compares two slots, or a slot with a constant, and branches by the host's condition.
-    fn compare_branch(&mut self, op: &Op, cc: u8) {
+    pub(super) fn compare_branch(&mut self, op: &Op, cc: u8) {
         self.compare(op);
         self.go(Some(cc), op.imm);
         self.go(None, op.imm2);
     }
 
-    fn compare(&mut self, op: &Op) {
+    pub(super) fn compare(&mut self, op: &Op) {
         let a = self.get(op.a, RAX);
         if self.zero(op.b) {
             self.a.op(false, op::TEST, a, Rm::R(a));
@@ -491,7 +491,7 @@ impl Compiler<'_> {
 
     /// To a computed address: through the page list to the page's entries. The helper takes what is not plain, and always
     /// leaves.
-    fn jump_reg(&mut self, i: usize, op: &Op) {
+    pub(super) fn jump_reg(&mut self, i: usize, op: &Op) {
         self.fetch(op.a, RAX);
         if self.site.shape.jump == JumpRule::Thumb {
             let slow = self.slow(i);
@@ -521,731 +521,6 @@ impl Compiler<'_> {
         self.a.bind(miss);
         self.a.jmp_out(self.site.stubs.target);
     }
-
-    // ---- operations ----
-
-    #[allow(clippy::too_many_lines)] // one arm for each operation
-    fn operation(&mut self, i: usize, op: &Op) {
-        use Code::*;
-        match op.code {
-            Mov => self.copy(op),
-            MovI => self.put_imm(op.d, op.imm),
-            MovS | MovIS if op.d == TRASH => self.call_helper(i),
-            MovS | MovIS => {
-                if op.code == MovS {
-                    self.copy(op)
-                } else {
-                    self.put_imm(op.d, op.imm)
-                };
-                let w = self.result(op.d);
-                self.logic_flags(i, w);
-            }
-            Mvn | MvnS => {
-                let w = self.begin(op.d, op.a, None);
-                self.a.op(false, op::UNARY, unary::NOT, Rm::R(w));
-                if op.code == MvnS {
-                    self.logic_flags(i, w);
-                }
-                self.put(op.d, w);
-            }
-            Mov64 | Hi | SetLo | SetHi => self.halves(i, op),
-            Add => self.alu(i, op, op::ADD, Host::None),
-            AddS => self.alu(i, op, op::ADD, Host::Add),
-            AddI => self.add_imm(op, op.imm),
-            AddIS => self.alu_with_imm(i, op, op::ADD, Host::Add),
-            AddLsl => {
-                self.indexed(op);
-                self.put(op.d, RAX);
-            }
-            Adc | AdcS => {
-                let c = self.rm(C);
-                let w = self.begin(op.d, op.a, Some(op.b));
-                self.a.bit(false, c, 0);
-                self.finish(i, op, op::ADC, w, if op.code == AdcS { Host::Add } else { Host::None });
-            }
-            Sub => self.alu(i, op, op::SUB, Host::None),
-            SubS => self.alu(i, op, op::SUB, Host::Sub),
-            SubI => self.add_imm(op, op.imm.wrapping_neg()),
-            SubIS => self.alu_with_imm(i, op, op::SUB, Host::Sub),
-            RsbI | RsbIS => {
-                self.a.mov_imm(RAX, op.imm);
-                let a = self.rm(op.a);
-                self.a.op(false, op::SUB, RAX, a);
-                if op.code == RsbIS {
-                    self.keep_flags(i, RAX, flags::ALL, Host::Sub);
-                }
-                self.put(op.d, RAX);
-            }
-            Sbc | SbcS => {
-                let c = self.rm(C);
-                let w = self.begin(op.d, op.a, Some(op.b));
-                self.a.bit(false, c, 0);
-                self.a.bytes(&[0xf5]); // cmc: a borrow is a carry that is not set
-                self.finish(i, op, op::SBB, w, if op.code == SbcS { Host::Sub } else { Host::None });
-            }
-            And => self.alu(i, op, op::AND, Host::None),
-            AndS => self.alu(i, op, op::AND, Host::Logic),
-            AndI => self.alu_with_imm(i, op, op::AND, Host::None),
-            AndIS => self.alu_with_imm(i, op, op::AND, Host::Logic),
-            Or => self.alu(i, op, op::OR, Host::None),
-            OrS => self.alu(i, op, op::OR, Host::Logic),
-            OrI => self.alu_with_imm(i, op, op::OR, Host::None),
-            OrIS => self.alu_with_imm(i, op, op::OR, Host::Logic),
-            Xor => self.alu(i, op, op::XOR, Host::None),
-            XorS => self.alu(i, op, op::XOR, Host::Logic),
-            XorI => self.alu_with_imm(i, op, op::XOR, Host::None),
-            XorIS => self.alu_with_imm(i, op, op::XOR, Host::Logic),
-            Bic | BicS | Orn | OrnS => {
-                self.fetch(op.b, RCX);
-                self.a.op(false, op::UNARY, unary::NOT, Rm::R(RCX));
-                let opcode = if matches!(op.code, Bic | BicS) { op::AND } else { op::OR };
-                let w = self.begin(op.d, op.a, None);
-                self.a.op(false, opcode, w, Rm::R(RCX));
-                if matches!(op.code, BicS | OrnS) {
-                    self.keep_flags(i, w, flags::NZ, Host::Logic);
-                }
-                self.put(op.d, w);
-            }
-            SetC => {
-                let c = self.rm(C);
-                self.a.store_imm(true, c, op.imm);
-            }
-            LslI | LslIS | LslIC | LsrI | LsrIS | LsrIC | AsrI | AsrIS | AsrIC | RorI | RorIS | RorIC => {
-                self.shift_imm(i, op);
-            }
-            Rrx | RrxS | RrxC => {
-                let c = self.rm(C);
-                let w = self.begin(op.d, op.a, None);
-                self.a.bit(false, c, 0);
-                self.a.op(false, op::SHIFT_1, shift::RCR, Rm::R(w));
-                if op.code != Rrx {
-                    let nz = if op.code == RrxS { flags::NZ } else { 0 };
-                    self.keep_flags(i, w, nz | flags::C, Host::None);
-                }
-                self.put(op.d, w);
-            }
-            Lsl | LslS | Lsr | LsrS | Asr | AsrS | Ror | RorS => self.shift_arm(i, op),
-            Sll | Srl | Sra => {
-                self.fetch(op.b, RCX);
-                let w = self.begin(op.d, op.a, None);
-                let ext = [shift::SHL, shift::SHR, shift::SAR][op.code as usize - Sll as usize];
-                self.a.op(false, op::SHIFT_CL, ext, Rm::R(w));
-                self.put(op.d, w);
-            }
-            Mul | MulS => {
-                let w = self.begin(op.d, op.a, Some(op.b));
-                let b = self.rm(op.b);
-                self.a.op(false, op::IMUL, w, b);
-                if op.code == MulS {
-                    self.logic_flags(i, w);
-                }
-                self.put(op.d, w);
-            }
-            Mla | Mls => {
-                self.fetch(op.a, RAX);
-                let (b, c) = (self.rm(op.b), self.rm(op.c));
-                self.a.op(false, op::IMUL, RAX, b);
-                if op.code == Mla {
-                    self.a.op(false, op::ADD, RAX, c);
-                    self.put(op.d, RAX);
-                } else {
-                    self.fetch(op.c, RCX);
-                    self.a.op(false, op::SUB, RCX, Rm::R(RAX));
-                    self.put(op.d, RCX);
-                }
-            }
-            Umull | Smull | Umlal | Smlal | Mulh | Mulhu | Mulhsu => self.long_multiply(op),
-            Udiv | Sdiv | DivRv | DivuRv | RemRv | RemuRv => self.divide(i, op),
-            Slt | Sltu => {
-                self.compare(op);
-                // `test` against zero borrows nothing, as `cmp` does.
-                self.set_condition(op.d, if op.code == Slt { cc::L } else { cc::B });
-            }
-            SltI | SltuI => {
-                let a = self.get(op.a, RAX);
-                self.a.alu_imm(false, op::CMP, Rm::R(a), op.imm);
-                self.set_condition(op.d, if op.code == SltI { cc::L } else { cc::B });
-            }
-            Sxtb => self.extend(op, op::MOVSX8),
-            Sxth => self.extend(op, op::MOVSX16),
-            Uxtb => self.extend(op, op::MOVZX8),
-            Uxth => self.extend(op, op::MOVZX16),
-            Ubfx => {
-                let w = self.begin(op.d, op.a, None);
-                if op.imm != 0 {
-                    self.a.shift(false, shift::SHR, Rm::R(w), op.imm as u8);
-                }
-                if op.imm + u32::from(op.x) < 32 {
-                    self.a.alu_imm(false, op::AND, Rm::R(w), (1 << op.x) - 1);
-                }
-                self.put(op.d, w);
-            }
-            Sbfx => {
-                let w = self.begin(op.d, op.a, None);
-                let up = (32u32.wrapping_sub(op.imm + u32::from(op.x)) & 31) as u8;
-                self.a.shift(false, shift::SHL, Rm::R(w), up);
-                self.a.shift(false, shift::SAR, Rm::R(w), 32u8.wrapping_sub(op.x) & 31);
-                self.put(op.d, w);
-            }
-            Bfi => {
-                let low = if op.x >= 32 { u32::MAX } else { (1 << op.x) - 1 };
-                self.fetch(op.a, RAX);
-                self.a.alu_imm(false, op::AND, Rm::R(RAX), low);
-                self.a.shift(false, shift::SHL, Rm::R(RAX), op.imm as u8 & 31);
-                self.fetch(op.b, RCX);
-                self.a.alu_imm(false, op::AND, Rm::R(RCX), !(low << (op.imm & 31)));
-                self.a.op(false, op::OR, RAX, Rm::R(RCX));
-                self.put(op.d, RAX);
-            }
-            Clz if super::has_lzcnt() => {
-                let (w, a) = (self.target(op.d), self.rm(op.a));
-                self.a.op(false, op::LZCNT, w, a);
-                self.put(op.d, w);
-            }
-            Rev | Rev16 => {
-                let w = self.begin(op.d, op.a, None);
-                self.a.bswap(w);
-                if op.code == Rev16 {
-                    self.a.shift(false, shift::ROR, Rm::R(w), 16);
-                }
-                self.put(op.d, w);
-            }
-            RevSh => {
-                self.fetch(op.a, RAX);
-                self.a.bswap(RAX);
-                self.a.shift(false, shift::SAR, Rm::R(RAX), 16);
-                self.put(op.d, RAX);
-            }
-            Ld8 | Ld8S | Ld16 | Ld16S | Ld32 | LdX8 | LdX8S | LdX16 | LdX16S | LdX32 => self.load(i, op),
-            St8 | St16 | St32 | StX8 | StX16 | StX32 => self.store(i, op),
-            LdM => self.load_many(i, op),
-            StM => self.store_many(i, op),
-            Ld64 => self.pair(i, op, offset_of!(Entry, read)),
-            St64 => self.pair(i, op, offset_of!(Entry, write)),
-            Float => self.float(i, op),
-            FlagsOfStatus => self.flags_of_status(),
-            CallIfZero => {
-                let (slow, a) = (self.slow(i), self.rm(op.a));
-                self.a.alu_imm(false, op::CMP, a, 0);
-                self.a.jcc(cc::E, slow);
-                self.back();
-            }
-            Skip if self.conditional_move(i, op) => {}
-            Skip => {
-                let over = self.a.label();
-                if op.x & 15 < 14 {
-                    let cc = self.host_cc(op.x);
-                    let keeps = cc.is_some();
-                    let cc = cc.unwrap_or_else(|| self.test_condition(op.x));
-                    self.a.jcc(cc ^ 1, over);
-                    if !keeps {
-                        self.set_host(Host::None);
-                    }
-                }
-                self.skips.push((i + 1 + op.imm as usize, over, self.host_version));
-            }
-            Jump => {
-                self.give_back(op);
-                self.go(None, op.imm);
-            }
-            Branch => {
-                self.give_back(op);
-                self.branch(op.x, op.imm, op.imm2);
-            }
-            BranchZ | BranchNz => {
-                self.give_back(op);
-                let a = self.get(op.a, RAX);
-                self.a.op(false, op::TEST, a, Rm::R(a));
-                self.go(Some(if op.code == BranchZ { cc::E } else { cc::NE }), op.imm);
-                self.go(None, op.imm2);
-            }
-            BranchEq | BranchNe | BranchLt | BranchGe | BranchLtu | BranchGeu => {
-                self.give_back(op);
-                let cc = [cc::E, cc::NE, cc::L, cc::GE, cc::B, cc::AE];
-                self.compare_branch(op, cc[op.code as usize - BranchEq as usize]);
-            }
-            SubIBranch | SubIBranchEq | SubIBranchNe | SubBranch => {
-                if op.code == SubBranch {
-                    self.alu(i, op, op::SUB, Host::Sub);
-                } else {
-                    self.alu_with_imm(i, op, op::SUB, Host::Sub);
-                }
-                self.branch(op.x, op.imm2, self.block.insns[self.block.len()].pc);
-            }
-            MovIJump => {
-                self.put_imm(op.d, op.imm);
-                self.go(None, op.imm2);
-            }
-            JumpReg => self.jump_reg(i, op),
-            Rbit | Clz | LdUser | StUser | Call | CallEnd => self.call_helper(i),
-        }
-    }
-
-    /// A skip over operations that only compute: they are done in any case, and the result is taken if the condition holds. A
-    /// condition on data is hard to predict for the host.
-    fn conditional_move(&mut self, i: usize, skip: &Op) -> bool {
-        let ops = &self.block.ops[i + 1..=i + skip.imm as usize];
-        let Some((last, first)) = ops.split_last() else { return false };
-        let temp = |op: &Op| (TEMP..TRASH).contains(&op.d) && only_computes(op.code);
-        let Some(d) = self.reg(last.d).filter(|_| only_computes(last.code)) else { return false };
-        if skip.x & 15 >= 14 || !first.iter().all(temp) || first.len() > 2 {
-            return false;
-        }
-        for (k, op) in first.iter().enumerate() {
-            self.operation(i + 1 + k, op);
-        }
-        let mut result = match (last.code, self.reg(last.a)) {
-            (Code::Mov, Some(a)) => a,
-            (Code::Mov, None) => {
-                self.fetch(last.a, RAX);
-                RAX
-            }
-            (Code::MovI, _) => {
-                self.a.mov_imm(RAX, last.imm);
-                RAX
-            }
-            _ => {
-                self.operation(i + 1 + first.len(), &Op { d: TRASH, ..*last });
-                RAX
-            }
-        };
-        let keeps = first.is_empty() && matches!(last.code, Code::Mov | Code::MovI);
-        let cc = match self.host_cc(skip.x).filter(|_| keeps) {
-            Some(cc) => cc,
-            None => {
-                if result == RAX {
-                    // Some conditions are worked out there.
-                    self.a.mov(RCX, RAX);
-                    result = RCX;
-                }
-                let cc = self.test_condition(skip.x);
-                self.set_host(Host::None);
-                cc
-            }
-        };
-        self.a.op(false, op::CMOV + u32::from(cc), d, Rm::R(result));
-        self.done = i + 1 + skip.imm as usize;
-        true
-    }
-
-    /// A copy of a slot.
-    fn copy(&mut self, op: &Op) {
-        let own = self.target(op.d);
-        match self.reg(op.a) {
-            Some(a) => self.put(op.d, a),
-            None => {
-                self.fetch(op.a, own);
-                self.put(op.d, own);
-            }
-        }
-    }
-    /// The register that holds what was just put into a slot.
-    fn result(&mut self, slot: u8) -> u8 {
-        self.get(slot, RAX)
-    }
-
-    fn logic_flags(&mut self, i: usize, w: u8) {
-        if self.live[i] & flags::NZ != 0 {
-            self.a.op(false, op::TEST, w, Rm::R(w));
-        }
-        self.keep_flags(
-            i,
-            w,
-            flags::NZ,
-            if self.live[i] & flags::NZ != 0 { Host::Logic } else { Host::None },
-        );
-    }
-
-    fn alu(&mut self, i: usize, op: &Op, opcode: u32, host: Host) {
-        let (mut a, mut b) = (op.a, op.b);
-        let own = self.reg(op.d);
-        if opcode != op::SUB && own.is_some() && self.reg(b) == own && self.reg(a) != own {
-            (a, b) = (b, a);
-        }
-        let w = self.begin(op.d, a, Some(b));
-        self.finish(i, &Op { a, b, ..*op }, opcode, w, host);
-    }
-
-    /// `w op= r[b]`, the flags, the result.
-    fn finish(&mut self, i: usize, op: &Op, opcode: u32, w: u8, host: Host) {
-        let b = self.rm(op.b);
-        self.a.op(false, opcode, w, b);
-        self.flags_of(i, w, host);
-        self.put(op.d, w);
-    }
-
-    fn alu_with_imm(&mut self, i: usize, op: &Op, opcode: u32, host: Host) {
-        let w = self.begin(op.d, op.a, None);
-        self.a.alu_imm(false, opcode, Rm::R(w), op.imm);
-        self.flags_of(i, w, host);
-        self.put(op.d, w);
-    }
-
-    fn flags_of(&mut self, i: usize, w: u8, host: Host) {
-        match host {
-            Host::None => {}
-            Host::Logic => self.keep_flags(i, w, flags::NZ, host),
-            _ => self.keep_flags(i, w, flags::ALL, host),
-        }
-    }
-
-    fn add_imm(&mut self, op: &Op, imm: u32) {
-        if let (Some(d), Some(a)) = (self.reg(op.d), self.reg(op.a))
-            && d != a
-        {
-            return self.a.op(false, op::LEA, d, Rm::M(a, imm as i32));
-        }
-        let w = self.begin(op.d, op.a, None);
-        self.a.alu_imm(false, op::ADD, Rm::R(w), imm);
-        self.put(op.d, w);
-    }
-
-    fn shift_imm(&mut self, i: usize, op: &Op) {
-        use Code::*;
-        let ext = match op.code {
-            LslI | LslIS | LslIC => shift::SHL,
-            LsrI | LsrIS | LsrIC => shift::SHR,
-            AsrI | AsrIS | AsrIC => shift::SAR,
-            _ => shift::ROR,
-        };
-        let (nz, c) = match op.code {
-            LslIS | LsrIS | AsrIS | RorIS => (flags::NZ, flags::C),
-            LslIC | LsrIC | AsrIC | RorIC => (0, flags::C),
-            _ => (0, 0),
-        };
-        if op.imm >= 32 && (c != 0 || ext == shift::SHR) {
-            return self.call_helper(i);
-        }
-        let w = self.begin(op.d, op.a, None);
-        self.a.shift(false, ext, Rm::R(w), op.imm.min(31) as u8);
-        if c != 0 {
-            // Rotation leaves the host's Z and S.
-            let host = if ext == shift::ROR || nz == 0 { Host::None } else { Host::Logic };
-            self.keep_flags(i, w, nz | c, host);
-        }
-        self.put(op.d, w);
-    }
-
-    /// By a byte, by ARM's rules: in 64 bits nothing special happens at 32. The last bit shifted out lies at bit 32 or 31.
-    fn shift_arm(&mut self, i: usize, op: &Op) {
-        use Code::*;
-        let sets = matches!(op.code, LslS | LsrS | AsrS | RorS);
-        let ror = matches!(op.code, Ror | RorS);
-        self.fetch(op.b, RCX);
-        self.a.op8(op::MOVZX8, RCX, Rm::R(RCX));
-        if !ror {
-            self.a.mov_imm(RDX, 63);
-            self.a.op(false, op::CMP, RCX, Rm::R(RDX));
-            self.a.op(false, op::CMOV + u32::from(cc::A), RCX, Rm::R(RDX));
-        }
-        self.fetch(op.a, RAX);
-        let ext = match op.code {
-            Lsl | LslS => shift::SHL,
-            Lsr | LsrS => shift::SHR,
-            Asr | AsrS => shift::SAR,
-            _ => shift::ROR,
-        };
-        let right = matches!(ext, shift::SHR | shift::SAR);
-        if right {
-            self.a.shift(true, shift::SHL, Rm::R(RAX), 32);
-        }
-        self.a.op(!ror, op::SHIFT_CL, ext, Rm::R(RAX));
-        if sets && self.live[i] & flags::C != 0 {
-            let (over, c) = (self.a.label(), self.rm(C));
-            self.a.op(false, op::TEST, RCX, Rm::R(RCX));
-            self.a.jcc(cc::E, over);
-            self.a.bit(true, Rm::R(RAX), if ext == shift::SHL { 32 } else { 31 });
-            self.a.op(false, op::SET + u32::from(cc::B), 0, c);
-            self.a.bind(over);
-        }
-        if right {
-            self.a.shift(true, shift::SHR, Rm::R(RAX), 32);
-        }
-        self.a.op(false, op::LOAD, RAX, Rm::R(RAX)); // the low half alone
-        if sets {
-            self.keep_flags(i, RAX, flags::NZ, Host::None);
-        }
-        self.put(op.d, RAX);
-    }
-
-    fn long_multiply(&mut self, op: &Op) {
-        use Code::*;
-        if op.code == Mulhsu {
-            let a = self.rm(op.a);
-            self.a.op(true, op::MOVSXD, RAX, a);
-            self.fetch(op.b, RCX);
-            self.a.op(true, op::IMUL, RAX, Rm::R(RCX));
-            self.a.shift(true, shift::SHR, Rm::R(RAX), 32);
-            return self.put(op.d, RAX);
-        }
-        let signed = matches!(op.code, Smull | Smlal | Mulh);
-        self.fetch(op.a, RAX);
-        let b = self.rm(op.b);
-        self.a.op(false, op::UNARY, if signed { unary::IMUL } else { unary::MUL }, b);
-        if matches!(op.code, Mulh | Mulhu) {
-            return self.put(op.d, RDX);
-        }
-        if matches!(op.code, Umlal | Smlal) {
-            let (lo, hi) = (self.rm(op.d), self.rm(op.c));
-            self.a.op(false, op::ADD, RAX, lo);
-            self.a.op(false, op::ADC, RDX, hi);
-        }
-        self.put(op.d, RAX);
-        self.put(op.c, RDX);
-    }
-
-    /// Division by zero is the helper's; the host would trap on the one signed overflow.
-    fn divide(&mut self, i: usize, op: &Op) {
-        use Code::*;
-        let slow = self.slow(i);
-        let signed = matches!(op.code, Sdiv | DivRv | RemRv);
-        let rest = matches!(op.code, RemRv | RemuRv);
-        self.fetch(op.b, RCX);
-        self.a.op(false, op::TEST, RCX, Rm::R(RCX));
-        self.a.jcc(cc::E, slow);
-        self.fetch(op.a, RAX);
-        let (by_minus_one, done) = (self.a.label(), self.a.label());
-        if signed {
-            self.a.alu_imm(false, op::CMP, Rm::R(RCX), u32::MAX);
-            self.a.jcc(cc::E, by_minus_one);
-            self.a.bytes(&[0x99]); // cdq
-            self.a.op(false, op::UNARY, unary::IDIV, Rm::R(RCX));
-            self.a.jmp(done);
-            self.a.bind(by_minus_one);
-            self.a.op(false, op::UNARY, unary::NEG, Rm::R(RAX));
-            self.a.mov_imm(RDX, 0);
-            self.a.bind(done);
-        } else {
-            self.a.mov_imm(RDX, 0);
-            self.a.op(false, op::UNARY, unary::DIV, Rm::R(RCX));
-        }
-        self.put(op.d, if rest { RDX } else { RAX });
-        self.back();
-    }
-
-    fn set_condition(&mut self, d: u8, cc: u8) {
-        self.a.op8(op::SET + u32::from(cc), 0, Rm::R(RAX));
-        self.a.op8(op::MOVZX8, RAX, Rm::R(RAX));
-        self.put(d, RAX);
-    }
-
-    fn extend(&mut self, op: &Op, opcode: u32) {
-        let w = self.target(op.d);
-        let mut a = self.rm(op.a);
-        if op.imm & 31 != 0 {
-            self.fetch(op.a, RAX);
-            self.a.shift(false, shift::ROR, Rm::R(RAX), op.imm as u8 & 31);
-            a = Rm::R(RAX);
-        }
-        self.a.op8(opcode, w, a);
-        self.put(op.d, w);
-    }
-
-    /// FP registers are a slot each for two halves.
-    fn halves(&mut self, i: usize, op: &Op) {
-        let half = |rm, n| match rm {
-            Rm::M(base, disp) => Some(Rm::M(base, disp + 4 * n)),
-            _ => None,
-        };
-        let (d, a) = (self.rm(op.d), self.rm(op.a));
-        match op.code {
-            Code::Mov64 => {
-                self.a.op(true, op::LOAD, RAX, a);
-                match d {
-                    Rm::R(d) => self.a.op(true, op::LOAD, d, Rm::R(RAX)),
-                    d => self.a.op(true, op::STORE, RAX, d),
-                }
-            }
-            Code::Hi => match half(a, 1) {
-                Some(a) => {
-                    let w = self.target(op.d);
-                    self.a.op(false, op::LOAD, w, a);
-                    self.put(op.d, w);
-                }
-                None => self.call_helper(i),
-            },
-            _ => match half(d, i32::from(op.code == Code::SetHi)) {
-                Some(d) => {
-                    let a = self.get(op.a, RAX);
-                    self.a.op(false, op::STORE, a, d);
-                }
-                None => self.call_helper(i),
-            },
-        }
-    }
-
-    // ---- memory ----
-
-    /// `eax = r[a] + (r[b] << imm)`.
-    fn indexed(&mut self, op: &Op) {
-        if let (Some(a), Some(b), 0..=3) = (self.reg(op.a), self.reg(op.b), op.imm) {
-            return self.a.op(false, op::LEA, RAX, Rm::X(a, b, op.imm as u8, 0));
-        }
-        self.fetch(op.b, RAX);
-        if op.imm & 31 != 0 {
-            self.a.shift(false, shift::SHL, Rm::R(RAX), op.imm as u8 & 31);
-        }
-        let a = self.rm(op.a);
-        self.a.op(false, op::ADD, RAX, a);
-    }
-
-    /// `eax = r[a] + offset`.
-    pub(super) fn offset(&mut self, a: u8, offset: u32) {
-        match self.reg(a) {
-            _ if self.zero(a) => self.a.mov_imm(RAX, offset),
-            Some(r) if offset == 0 => self.a.mov(RAX, r),
-            Some(r) => self.a.op(false, op::LEA, RAX, Rm::M(r, offset as i32)),
-            None => {
-                self.fetch(a, RAX);
-                if offset != 0 {
-                    self.a.alu_imm(false, op::ADD, Rm::R(RAX), offset);
-                }
-            }
-        }
-    }
-
-    /// For the guest's address in `eax`, the host's is `rax + rdx`, if the translation cache knows the page for this (the
-    /// entry's field at `field`) and the address is aligned; else on to `slow`. `rcx` is lost. What is in `rdx` is guessed, so
-    /// that the access need not wait for the translation cache, which only confirms it.
-    pub(super) fn translate(&mut self, size: u32, field: usize, slow: Label) {
-        const SHIFT: u8 = size_of::<Entry>().trailing_zeros() as u8;
-        let bits = self.site.table_bits;
-        self.a.mov(RDX, RAX);
-        self.a.alu_imm(false, op::AND, Rm::R(RDX), !(PAGE as u32 - size));
-        self.a.imul_imm(RCX, RDX, SCATTER);
-        self.a.shift(false, shift::SHR, Rm::R(RCX), (32 - bits) as u8);
-        self.a.shift(false, shift::SHL, Rm::R(RCX), SHIFT);
-        self.a.op(true, op::CMP, RDX, Rm::X(TABLE, RCX, 0, field as i8));
-        self.a.jcc(cc::NE, slow);
-        let (wrong, back) = (self.a.label(), self.a.label());
-        self.a.op(true, op::LOAD, RDX, GUESS);
-        self.a.op(true, op::CMP, RDX, Rm::X(TABLE, RCX, 0, ADDEND));
-        self.a.jcc(cc::NE, wrong);
-        self.a.bind(back);
-        self.wrong.push((wrong, back));
-    }
-
-    /// The word at a constant address in the block's own page: the page's content is part of what the code is for.
-    fn literal(&self, op: &Op) -> Option<u32> {
-        let at = op.imm.wrapping_sub(self.site.base) as usize;
-        let own = op.code == Code::Ld32 && self.zero(op.a) && at < PAGE && at.is_multiple_of(4);
-        let bytes = self.site.bytes.get(at..at + 4).filter(|_| own)?;
-        Some(u32::from_le_bytes(bytes.try_into().ok()?))
-    }
-
-    fn load(&mut self, i: usize, op: &Op) {
-        use Code::*;
-        if let Some(v) = self.literal(op) {
-            return self.put_imm(op.d, v);
-        }
-        let (size, opcode) = match op.code {
-            Ld8 | LdX8 => (1, op::MOVZX8),
-            Ld8S | LdX8S => (1, op::MOVSX8),
-            Ld16 | LdX16 => (2, op::MOVZX16),
-            Ld16S | LdX16S => (2, op::MOVSX16),
-            _ => (4, op::LOAD),
-        };
-        match op.code {
-            Ld8 | Ld8S | Ld16 | Ld16S | Ld32 => self.offset(op.a, op.imm),
-            _ => self.indexed(op),
-        }
-        let slow = self.slow(i);
-        self.translate(size, offset_of!(Entry, read), slow);
-        let w = self.target(op.d);
-        self.a.op(false, opcode, w, HERE);
-        self.put(op.d, w);
-        self.back();
-    }
-
-    fn store(&mut self, i: usize, op: &Op) {
-        use Code::*;
-        let size = match op.code {
-            St8 | StX8 => 1,
-            St16 | StX16 => 2,
-            _ => 4,
-        };
-        match op.code {
-            St8 | St16 | St32 => self.offset(op.a, op.imm),
-            _ => self.indexed(op),
-        }
-        let slow = self.slow(i);
-        self.translate(size, offset_of!(Entry, write), slow);
-        let v = self.get(op.d, RCX);
-        match size {
-            1 => self.a.op8(op::STORE8, v, HERE),
-            2 => self.a.store16(v, HERE),
-            _ => self.a.op(false, op::STORE, v, HERE),
-        }
-        self.back();
-    }
-
-    /// The slots of [`Code::LdM`] and [`Code::StM`], with `rax + rdx` where the first word is if all lie in one page.
-    fn many(&mut self, i: usize, op: &Op, field: usize) -> Vec<u8> {
-        let slots: Vec<u8> = (0..16).filter(|s| op.imm >> s & 1 != 0).collect();
-        self.offset(op.a, op.imm2);
-        let slow = self.slow(i);
-        if slots.len() > 1 {
-            self.a.mov(RCX, RAX);
-            self.a.alu_imm(false, op::AND, Rm::R(RCX), PAGE as u32 - 1);
-            self.a.alu_imm(false, op::CMP, Rm::R(RCX), (PAGE - 4 * slots.len()) as u32);
-            self.a.jcc(cc::A, slow);
-        }
-        self.translate(4, field, slow);
-        slots
-    }
-
-    fn write_back(&mut self, op: &Op) {
-        let change = (op.imm as i32 >> 16) as u32;
-        if change != 0 {
-            self.add_imm(&Op { d: op.a, ..*op }, change);
-        }
-    }
-
-    fn load_many(&mut self, i: usize, op: &Op) {
-        for (k, slot) in self.many(i, op, offset_of!(Entry, read)).into_iter().enumerate() {
-            let w = self.reg(slot).unwrap_or(RCX);
-            self.a.op(false, op::LOAD, w, Rm::X(RAX, RDX, 0, 4 * k as i8));
-            self.put(slot, w);
-        }
-        self.write_back(op);
-        self.back();
-    }
-
-    fn store_many(&mut self, i: usize, op: &Op) {
-        for (k, slot) in self.many(i, op, offset_of!(Entry, write)).into_iter().enumerate() {
-            let v = self.get(slot, RCX);
-            self.a.op(false, op::STORE, v, Rm::X(RAX, RDX, 0, 4 * k as i8));
-        }
-        self.write_back(op);
-        self.back();
-    }
-}
-
-/// Operations whose templates compute one result and leave it in `eax` if it is for [`TRASH`]: no flags, no faults.
-fn only_computes(code: Code) -> bool {
-    use Code::*;
-    matches!(
-        code,
-        Mov | MovI
-            | Mvn
-            | Add
-            | AddI
-            | AddLsl
-            | Sub
-            | SubI
-            | RsbI
-            | And
-            | AndI
-            | Or
-            | OrI
-            | Xor
-            | XorI
-            | Bic
-            | Orn
-    ) || matches!(
-        code,
-        LslI | AsrI | RorI | Mul | Sxtb | Sxth | Uxtb | Uxth | Ubfx | Sbfx | Bfi | Rev | Rev16
-    )
 }
 
 /// One operation made of the last two.

@@ -13,11 +13,13 @@
 //! All `unsafe` of the workspace is in this folder: entering compiled code, and access to the code memory.
 #![allow(unsafe_code)]
 
+mod access;
 mod asm;
 mod compile;
 mod counters;
 mod float;
 mod memory;
+mod ops;
 mod stubs;
 
 use crate::{
