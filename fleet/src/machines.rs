@@ -88,6 +88,10 @@ fn with_cpus(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use emu_core::{
+        machine::{Exit, Machine},
+        time::Time,
+    };
 
     #[test]
     fn every_shipped_board_builds_and_has_a_cpu() {
@@ -99,6 +103,34 @@ mod tests {
                 assert_eq!(build(alias).map(|b| b.info.name).ok().as_ref(), Some(&info.name), "{alias}");
             }
         }
+    }
+
+    /// lui a0,0x100; lui a1,UPPER; addi a1,a1,LOWER; sw a1,0(a0); j .
+    fn finisher(upper: u32, lower: u32) -> Machine {
+        let mut m = build("riscv32-virt").expect("it ships").machine;
+        let code = [0x0010_0537, upper << 12 | 0x5b7, lower << 20 | 0x0005_8593, 0x00b5_2023, 0x6f];
+        let bytes = code.iter().flat_map(|w: &u32| w.to_le_bytes()).collect();
+        m.load_image(vec![(0x8000_0000, bytes)]).expect("RAM");
+        m.power_on(1);
+        m
+    }
+
+    #[test]
+    fn a_guest_ends_itself_through_a_device() {
+        // 0x5555, and 0x3333 with a code of 7.
+        for (upper, lower, code) in [(5, 0x555, 0), (0x73, 0x333, 7)] {
+            let mut m = finisher(upper, lower);
+            assert_eq!(m.run_until(Time::ms(1)), Exit::Ended(code));
+            assert_eq!((m.now(), m.cpu(0).pc()), (Time(40), 0x8000_0010), "right behind the store");
+        }
+        // 0x7777: everything starts anew, again and again.
+        let mut m = finisher(7, 0x777);
+        assert_eq!(m.run_until(Time(90)), Exit::Reached);
+        assert_eq!((m.retired(), m.cpu(0).pc()), (9, 0x8000_0004));
+        // What is none of these is counted.
+        let mut m = finisher(1, 0);
+        assert_eq!(m.run_until(Time(1000)), Exit::Reached);
+        assert_eq!(m.bus.fabric.errors.total, 1);
     }
 
     #[test]

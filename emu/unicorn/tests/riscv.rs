@@ -105,9 +105,9 @@ impl Duel {
         if pc(&ours) != pc(&theirs) {
             lines.push(format!("pc {:08x} {:08x}", ours.pc, theirs.pc));
         }
-        for n in 0..32 {
+        for (n, from) in x.iter().enumerate() {
             if ours.x[n] != theirs.x[n] {
-                lines.push(format!("x{n} {:08x} {:08x} from {:08x}", ours.x[n], theirs.x[n], x[n]));
+                lines.push(format!("x{n} {:08x} {:08x} from {from:08x}", ours.x[n], theirs.x[n]));
             }
         }
         let differs = |&i: &usize| !ours.trapped && ours.memory[i] != theirs.memory[i];
