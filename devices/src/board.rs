@@ -207,7 +207,7 @@ impl<'s> Builder<'s> {
                 None => tab.report("core", format!("no core is called `{}`", spec.core), None),
             }
         }
-        machine.ports = ports;
+        machine.ports = ports.into();
         self.check_console(&board, &machine);
         let cpus = specs.into_iter().map(|s| s.0).collect();
         Board { machine, info: BoardInfo { name: name.into(), cpus, devices, ..board } }

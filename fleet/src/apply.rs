@@ -8,6 +8,9 @@ impl Fleet {
     /// Takes a command; it happens at its time, or now if that is past.
     pub fn apply(&mut self, mut command: Command) {
         command.at = command.at.max(self.now);
+        if self.open_epoch.is_some() && (command.node as usize) < self.homes.len() {
+            command.at = command.at.max(self.node(command.node).now()); // it may have run ahead
+        }
         self.arrivals += 1;
         self.pending.insert((command.at, self.arrivals), command);
     }

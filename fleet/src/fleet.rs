@@ -19,7 +19,7 @@ use crate::{
 use emu_core::{
     Time,
     device::{DevId, Port},
-    link::{Msg, RadioAct},
+    link::{AirEvent, Msg, RadioAct},
     machine::{Exit, PortKind},
 };
 use netsim::{
@@ -101,6 +101,8 @@ pub struct Fleet {
     /// The barrier of an epoch that a stop interrupted.
     pub(crate) open_epoch: Option<Time>,
     pub(crate) activity: Agenda,
+    /// When a deaf island is due: these are not in `activity`.
+    pub(crate) ahead: Agenda,
     /// When an island can be heard on a medium.
     pub(crate) heard: Agenda,
     /// Some node waits for an answer of a medium within the epoch.
@@ -117,6 +119,11 @@ pub struct Fleet {
     pub(crate) journal: Vec<Command>,
     pub(crate) frames: u64,
     pub(crate) logging: bool,
+}
+
+/// What the air may still say to a station that has ceased to listen, in vain.
+fn is_late(msg: &Msg) -> bool {
+    matches!(msg, Msg::Air(AirEvent::Rssi { .. } | AirEvent::Lost { .. }))
 }
 
 /// Why a node is always there outside an epoch.
@@ -136,6 +143,7 @@ impl Fleet {
             slice: u64::MAX,
             open_epoch: None,
             activity: Agenda::default(),
+            ahead: Agenda::default(),
             heard: Agenda::default(),
             holding: false,
             stopped: BTreeSet::new(),
@@ -178,7 +186,9 @@ impl Fleet {
         network.stations.insert(station, end.node);
         let latency = network.medium.latency();
         let End { node, dev, port } = end;
-        self.at(node).seats.push(Seat { dev, port, line: false, medium, station, latency });
+        let seats = &mut self.at(node).seats;
+        seats.reserve_exact(1); // most nodes have one
+        seats.push(Seat { dev, port, line: false, medium, station, latency });
         self.refresh(self.homes[node as usize].0 as usize);
     }
 
@@ -267,7 +277,9 @@ impl Fleet {
             Some(i) => (i.next_activity(), i.heard()),
             None => (Time::MAX, Time::MAX),
         };
-        self.activity.set(island as u32, activity);
+        let ahead = self.due_ahead(island);
+        self.ahead.set(island as u32, ahead);
+        self.activity.set(island as u32, if ahead == Time::MAX { activity } else { Time::MAX });
         self.heard.set(island as u32, heard);
     }
 
@@ -292,7 +304,13 @@ impl Fleet {
                 if self.now >= end {
                     return FleetExit::Reached;
                 }
-                self.open_epoch = Some(self.barrier(end));
+                self.run_ahead(end, executor);
+                let barrier = if self.stopped.is_empty() { self.barrier(end) } else { self.now };
+                self.open_epoch = Some(barrier);
+                if !self.stopped.is_empty() {
+                    self.show_until_stop();
+                    continue;
+                }
             }
             let barrier = self.open_epoch.unwrap_or(end);
             self.run_epoch(barrier, executor);
@@ -397,8 +415,7 @@ impl Fleet {
         // What a delivery brought about at the barrier itself is the next epoch's.
         debug_assert!(self.acts.iter().all(|a| a.at >= barrier), "act behind the barrier");
         self.now = barrier;
-        self.fresh.sort_by_key(|b| (b.at, b.node));
-        self.console.append(&mut self.fresh);
+        self.show_until(barrier);
     }
 
     /// The media take the acts up to `to` and decide; deliveries happen at `to`, to which every node concerned has run.
@@ -406,10 +423,14 @@ impl Fleet {
         let before = self.now;
         self.acts.sort_by_key(|a| (a.at, a.node, a.seq));
         let n = self.acts.partition_point(|a| a.at <= to);
-        for a in self.acts.drain(..n) {
+        let taken: Vec<_> = self.acts.drain(..n).collect();
+        for a in &taken {
             debug_assert!(a.at >= before, "act before its epoch");
             self.frames += u64::from(matches!(a.act, Msg::Radio(RadioAct::TxStart(_)) | Msg::Frame(_)));
             self.networks[a.medium as usize].medium.act(a.station, a.at, &a.act);
+        }
+        for a in taken {
+            self.refresh(self.homes[a.node as usize].0 as usize); // it may run ahead now
         }
         for m in 0..self.networks.len() {
             if self.networks[m].medium.next_decision() > to {
@@ -420,6 +441,11 @@ impl Fleet {
                 let Some(&node) = self.networks[m].stations.get(&station) else { continue };
                 let (home, i) = self.homes[node as usize];
                 let island = self.island(home as usize);
+                if island.node(i).is_beyond(to) {
+                    // It runs ahead, since nothing concerns it but what it would not heed.
+                    assert!(is_late(&msg), "delivery at {at} behind node {node}");
+                    continue;
+                }
                 island.run_until(to);
                 island.node_mut(i).hear(false, m as u32, station, msg);
                 self.collect(home as usize);
@@ -431,8 +457,15 @@ impl Fleet {
     fn show_until_stop(&mut self) {
         let stops = self.stopped.iter().map(|&i| self.node(i).now());
         let stop = stops.min().unwrap_or(self.now);
+        self.show_until(stop);
+    }
+
+    fn show_until(&mut self, end: Time) {
         self.fresh.sort_by_key(|b| (b.at, b.node));
-        let n = self.fresh.partition_point(|b| b.at <= stop);
+        let n = self.fresh.partition_point(|b| b.at <= end);
+        if n == self.fresh.len() && self.console.is_empty() {
+            return std::mem::swap(&mut self.fresh, &mut self.console);
+        }
         self.console.extend(self.fresh.drain(..n));
     }
 

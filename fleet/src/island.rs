@@ -27,12 +27,14 @@ pub struct Island {
     others: Vec<Node>,
     lines: Option<Box<Lines>>,
     left: Left,
+    /// [`Island::run_until`] runs ahead of the barrier.
+    pub(crate) ahead: bool,
 }
 
 impl Island {
     /// A node of its own.
     pub(crate) fn new(id: u32, node: Node) -> Island {
-        Island { id, first: node, others: vec![], lines: None, left: Left::default() }
+        Island { id, first: node, others: vec![], lines: None, left: Left::default(), ahead: false }
     }
 
     /// The nodes in it.
@@ -111,6 +113,9 @@ impl Island {
 
     /// Runs to `end`, or to a stop or a hold of a node.
     pub fn run_until(&mut self, end: Time) {
+        if self.ahead {
+            return self.run_ahead(end);
+        }
         let Some(mut lines) = self.lines.take() else { return self.first.run_until(end) };
         self.run_lines(&mut lines, end);
         if lines.open.is_none() {
@@ -118,6 +123,22 @@ impl Island {
             self.nodes_mut().for_each(|n| n.run_until(end));
         }
         self.lines = Some(lines);
+    }
+
+    /// Runs a deaf island to `end`, or to an act on one of the fleet's media, or a stop.
+    pub(crate) fn run_ahead(&mut self, end: Time) {
+        self.first.run_ahead(end);
+    }
+
+    /// Nothing that happens on the fleet's media concerns it before it has acted on one of them.
+    pub(crate) fn deaf(&self) -> bool {
+        self.lines.is_none() && self.others.is_empty() && self.first.deaf()
+    }
+
+    /// To which time it must be run at least that something happens: an instruction that starts now is over later.
+    pub(crate) fn due(&self) -> Time {
+        let next = self.next_activity();
+        if next > self.first.now() || self.first.has_event_at(next) { next } else { next + 1 }
     }
 
     fn run_lines(&mut self, lines: &mut Lines, end: Time) {
@@ -193,6 +214,7 @@ impl Island {
             others: self.others.iter_mut().map(Node::fork).collect(),
             lines: self.lines.clone(),
             left: Left::default(),
+            ahead: false,
         }
     }
 

@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 mod agenda;
+mod ahead;
 mod apply;
 pub mod command;
 pub mod config;

@@ -146,6 +146,11 @@ impl Node {
         self.skew.ppm()
     }
 
+    /// It has run further than to the fleet's time `t`.
+    pub(crate) fn is_beyond(&self, t: Time) -> bool {
+        self.machine.now() > self.skew.local(t)
+    }
+
     pub(crate) fn running(&self) -> bool {
         self.state == NodeState::Running
     }
@@ -163,13 +168,27 @@ impl Node {
     /// Runs to `end` of the fleet's time; time alone passes if the guest has ended or locked up. A stop is left in
     /// `stop`.
     pub fn run_until(&mut self, end: Time) {
+        self.run(end, false);
+    }
+
+    /// The same, but no further than the first act on a medium.
+    pub(crate) fn run_ahead(&mut self, end: Time) {
+        self.run(end, true);
+    }
+
+    fn run(&mut self, end: Time, ahead: bool) {
         if self.stop.is_some() {
             return;
         }
         let end = self.skew.local(end);
         while self.running() && self.machine.now() < end || self.due(end) {
-            let exit = if self.step { self.machine.step(end) } else { self.machine.run_until(end) };
+            let exit = match (self.step, ahead) {
+                (true, _) => self.machine.step(end),
+                (_, true) => self.machine.run_until_message(end),
+                (_, false) => self.machine.run_until(end),
+            };
             match exit {
+                Exit::Reached if ahead && !self.has_acted() => {} // what left was no act
                 Exit::Reached | Exit::Held => return,
                 Exit::Semihost(cpu) => {
                     if self.semihost_call(cpu) {
@@ -192,6 +211,18 @@ impl Node {
         if !self.running() {
             self.machine.stand_until(end);
         }
+    }
+
+    /// An act on a medium waits to be taken.
+    fn has_acted(&self) -> bool {
+        let seat = |o: &Outgoing| self.seats.iter().any(|s| s.dev == o.dev && s.port == o.port);
+        self.machine.bus.fabric.outbox.iter().any(seat)
+    }
+
+    /// Nothing that happens on the fleet's media concerns it before it has acted on one of them.
+    pub(crate) fn deaf(&self) -> bool {
+        let deaf = |s: &Seat| !s.line && self.machine.bus.device(s.dev).is_some_and(|d| d.deaf());
+        !self.machine.held() && self.seats.iter().all(deaf)
     }
 
     /// From the fleet's time `now` on its clock gains `ppm`.

@@ -96,6 +96,7 @@ impl Fleet {
             lines: self.lines.clone(),
             stopped: self.stopped.clone(),
             activity: Agenda::default(),
+            ahead: Agenda::default(),
             heard: Agenda::default(),
             acts: self.acts.clone(),
             fresh: self.fresh.clone(),

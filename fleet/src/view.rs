@@ -142,7 +142,7 @@ impl Fleet {
         }
         let command = self.pending.first_key_value().map_or(Time::MAX, |(k, _)| k.0);
         let decision = self.networks.iter().map(|n| n.medium.next_decision()).min().unwrap_or(Time::MAX);
-        self.activity.first().min(command).min(decision).max(self.now)
+        self.activity.first().min(self.ahead.first()).min(command).min(decision).max(self.now)
     }
 
     /// The line that ends at a node's port, and which end that is.

@@ -10,7 +10,7 @@ use emu_core::{
     Clock, Time,
     device::{Cx, Device, Pin, ResetKind},
     events::Tag,
-    regs::{Access, Bank, RegInfo, RegSet},
+    regs::{Access, Bank, RegInfo, RegSet, first_slot},
 };
 
 /// The interrupt output of every nRF51 block. Event pulses use the pins below it, other wires those above.
@@ -30,6 +30,27 @@ pub trait Block: RegSet {
     const INTENSET: Self;
     /// The INTENCLR register.
     const INTENCLR: Self;
+    /// The storage word of the event that each bit of INTEN enables; [`NO_SLOT`]: there is none.
+    const EVENT_SLOTS: [u16; 32] = event_slots(Self::TABLE);
+}
+
+const NO_SLOT: u16 = u16::MAX;
+
+const fn event_slots(table: &[RegInfo]) -> [u16; 32] {
+    let mut slots = [NO_SLOT; 32];
+    let mut r = 0;
+    while r < table.len() {
+        let info = &table[r];
+        let mut i = 0;
+        while i < info.count && matches!(info.access, Access::Event) {
+            let bit = event_bit(info, i).trailing_zeros() as usize;
+            assert!(slots[bit] == NO_SLOT, "two events with one bit in INTEN");
+            slots[bit] = (first_slot(table, r) + i as usize) as u16;
+            i += 1;
+        }
+        r += 1;
+    }
+    slots
 }
 
 /// The bit of element `i` of an event register in INTEN and EVTEN: by its offset.
@@ -44,13 +65,12 @@ pub fn int_enabled<R: Block>(bank: &Bank<R>, ev: R, i: usize) -> bool {
 
 /// Drives the interrupt output from the events and their enables.
 pub fn update_irq<R: Block>(bank: &Bank<R>, cx: &mut Cx) {
-    let enabled = bank.reg(R::INTENSET);
-    let pending = enabled != 0
-        && R::TABLE.iter().enumerate().any(|(r, info)| {
-            info.access == Access::Event
-                && (0..info.count)
-                    .any(|i| enabled & event_bit(info, i) != 0 && bank.at(R::from_index(r), i as usize) != 0)
-        });
+    let mut enabled = bank.reg(R::INTENSET);
+    let mut pending = false;
+    while enabled != 0 {
+        pending |= bank.word(R::EVENT_SLOTS[enabled.trailing_zeros() as usize]) != 0;
+        enabled &= enabled - 1;
+    }
     cx.wire(IRQ, pending);
 }
 

@@ -534,6 +534,11 @@ impl Device for Radio {
         }
     }
 
+    /// The air says something to receivers only, and to who measures.
+    fn deaf(&self) -> bool {
+        self.state != State::Rx && !matches!(self.sampling, Some((_, None)))
+    }
+
     fn validate(&self) -> Result<(), String> {
         let listen = self.listen.iter().all(|(n, a)| *n < 8 && a >> 40 == 0);
         // Nothing heard is longer than the longest packet; what waits for END fits RAM's header.

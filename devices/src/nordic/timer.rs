@@ -8,6 +8,7 @@
 
 use super::common::{self, Block, HFCLK, raise, update_irq};
 use emu_core::{
+    Time,
     device::{Cx, Device, ResetKind},
     events::Tag,
     regs,
@@ -70,12 +71,15 @@ pub struct Timer {
     /// The counter was `base` at tick `base_tick` of the 16 MHz clock (while it runs as a timer).
     base: u32,
     base_tick: u64,
+    /// For when the next match is scheduled, if that is known. Not state.
+    #[serde(skip)]
+    due: Option<Time>,
 }
 
 impl Timer {
     /// A timer with a counter of at most `bits` bits.
     pub fn new(bits: u8) -> Timer {
-        Timer { bank: Bank::default(), bits, running: false, base: 0, base_tick: 0 }
+        Timer { bank: Bank::default(), bits, running: false, base: 0, base_tick: 0, due: None }
     }
 
     fn mask(&self) -> u32 {
@@ -97,13 +101,21 @@ impl Timer {
         self.running && self.bank.reg(Reg::Mode) == 0
     }
 
-    fn count(&self, cx: &mut Cx) -> u32 {
-        let mut n = self.base;
+    /// Steps since the base.
+    fn steps(&self, cx: &mut Cx) -> u64 {
         if self.ticking() {
-            let ticks = HFCLK.ticks(cx.now()).saturating_sub(self.base_tick);
-            n = n.wrapping_add((ticks >> self.prescaler()) as u32);
+            HFCLK.ticks(cx.now()).saturating_sub(self.base_tick) >> self.prescaler()
+        } else {
+            0
         }
-        n & self.mask()
+    }
+
+    fn count_after(&self, steps: u64) -> u32 {
+        self.base.wrapping_add(steps as u32) & self.mask()
+    }
+
+    fn count(&self, cx: &mut Cx) -> u32 {
+        self.count_after(self.steps(cx))
     }
 
     /// The counter is `n` from now on, and a new prescaler period begins.
@@ -114,17 +126,28 @@ impl Timer {
     }
 
     fn schedule(&mut self, cx: &mut Cx) {
+        let done = self.steps(cx);
+        self.schedule_after(done, cx);
+    }
+
+    fn schedule_after(&mut self, done: u64, cx: &mut Cx) {
         if !self.ticking() {
-            return cx.cancel(COMPARE);
+            return self.cancel(cx);
         }
-        let (mask, prescaler) = (self.mask(), self.prescaler());
-        let done = HFCLK.ticks(cx.now()).saturating_sub(self.base_tick) >> prescaler;
-        let now = self.base.wrapping_add(done as u32) & mask;
+        let (mask, now) = (self.mask(), self.count_after(done));
         // Equal now is a whole round away: a match is the moment the counter becomes CC.
-        let steps = |i| u64::from(self.bank.at(Reg::Cc, i).wrapping_sub(now).wrapping_sub(1) & mask) + 1;
-        let next = (0..CHANNELS).map(steps).min().unwrap_or(1);
-        let tick = self.base_tick + ((done + next) << prescaler);
-        cx.at(HFCLK.edge(tick), COMPARE);
+        let left = |cc: &u32| cc.wrapping_sub(now).wrapping_sub(1) & mask;
+        let next = u64::from(self.bank.all(Reg::Cc).iter().map(left).min().unwrap_or(0)) + 1;
+        let tick = self.base_tick + ((done + next) << self.prescaler());
+        let at = HFCLK.edge(tick);
+        if self.due.replace(at) != Some(at) {
+            cx.at(at, COMPARE);
+        }
+    }
+
+    fn cancel(&mut self, cx: &mut Cx) {
+        self.due = None;
+        cx.cancel(COMPARE);
     }
 
     /// The counter just became `n`.
@@ -148,7 +171,7 @@ impl Timer {
     fn stop(&mut self, cx: &mut Cx) {
         self.base = self.count(cx);
         self.running = false;
-        cx.cancel(COMPARE);
+        self.cancel(cx);
     }
 
     fn task_count(&mut self, cx: &mut Cx) {
@@ -208,15 +231,17 @@ impl Device for Timer {
             Reg::TasksCount => self.task_count(cx),
             Reg::TasksClear => self.rebase(0, cx),
             Reg::TasksCapture => {
-                let n = self.count(cx);
+                let done = self.steps(cx);
+                let n = self.count_after(done);
                 self.bank.put_at(Reg::Cc, i, n);
-                self.schedule(cx);
+                self.schedule_after(done, cx);
             }
             _ => {}
         }
     }
 
     fn event(&mut self, _: Tag, cx: &mut Cx) {
+        self.due = None;
         let n = self.count(cx);
         self.compare(n, cx);
     }

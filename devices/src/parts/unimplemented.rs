@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub struct Word;
 
 impl RegSet for Word {
+    type Words = [u32; 1];
     const TABLE: &'static [RegInfo] = &[RegInfo {
         name: "Word",
         offset: 0,

@@ -6,6 +6,7 @@ use crate::{
     events::Event,
     memory::RegionKind,
     time::Time,
+    windows::Windows,
 };
 use std::sync::Arc;
 
@@ -24,11 +25,6 @@ pub struct Window {
     pub dev: DevId,
 }
 
-pub(crate) struct DevSlot {
-    pub name: Arc<str>,
-    pub dev: Box<dyn Peripheral>,
-}
-
 /// How often a device was spoken to: for people, not part of the state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DevCount {
@@ -38,16 +34,13 @@ pub struct DevCount {
     pub events: u64,
 }
 
-const CACHE: usize = 16;
-
 /// Devices, windows and the fabric they share.
 pub struct Bus {
     /// Memory, events, wires, mistakes.
     pub fabric: Fabric,
-    pub(crate) devs: Vec<DevSlot>,
-    windows: Arc<Vec<Window>>,
-    /// Last window by page number: not state.
-    cache: [(u64, u16); CACHE],
+    pub(crate) devs: Vec<Box<dyn Peripheral>>,
+    names: Arc<Vec<Box<str>>>,
+    windows: Arc<Windows>,
     /// Breakpoints: a debugger's wish, not state.
     pub breakpoints: std::collections::BTreeSet<u64>,
     /// `BKPT 0xAB` and its kin stop with [`CpuExit::Semihost`](crate::cpu::CpuExit::Semihost).
@@ -64,8 +57,8 @@ impl Default for Bus {
         Bus {
             fabric: Fabric::new(),
             devs: vec![],
+            names: Arc::default(),
             windows: Arc::default(),
-            cache: [(u64::MAX, 0); CACHE],
             breakpoints: Default::default(),
             semihosting: false,
             counts: None,
@@ -77,14 +70,13 @@ impl Bus {
     /// Adds a device; its name is unique (the board loader has checked).
     pub fn add_device(&mut self, name: &str, dev: Box<dyn Peripheral>) -> DevId {
         let id = DevId(self.devs.len() as u16);
-        self.devs.push(DevSlot { name: name.into(), dev });
+        self.devs.push(dev);
+        Arc::make_mut(&mut self.names).push(name.into());
         id
     }
     /// Shows a device at an address. Windows must not overlap.
     pub fn add_window(&mut self, base: u64, size: u64, dev: DevId) {
-        let i = self.windows.partition_point(|w| w.base < base);
-        Arc::make_mut(&mut self.windows).insert(i, Window { base, size, dev });
-        self.cache = [(u64::MAX, 0); CACHE];
+        Arc::make_mut(&mut self.windows).add(Window { base, size, dev });
     }
     /// Leads an output pin somewhere.
     pub fn connect(&mut self, from: (DevId, Pin), to: Sink) {
@@ -97,7 +89,7 @@ impl Bus {
     }
     /// All windows by address.
     pub fn windows(&self) -> &[Window] {
-        &self.windows
+        self.windows.sorted()
     }
     /// Number of devices.
     pub fn device_count(&self) -> usize {
@@ -105,18 +97,22 @@ impl Bus {
     }
     /// A device by number.
     pub fn device(&self, id: DevId) -> Option<&dyn Peripheral> {
-        self.devs.get(usize::from(id.0)).map(|d| &*d.dev)
+        self.devs.get(usize::from(id.0)).map(|d| &**d)
+    }
+    /// All devices by number, with their names.
+    pub(crate) fn devices(&self) -> impl Iterator<Item = (&str, &dyn Peripheral)> {
+        self.names.iter().zip(&self.devs).map(|(name, dev)| (&**name, &**dev))
     }
     /// A device's name.
     pub fn device_name(&self, id: DevId) -> &str {
         match id.as_cpu() {
             Some(_) => "cpu",
-            None => self.devs.get(usize::from(id.0)).map_or("?", |d| &d.name),
+            None => self.names.get(usize::from(id.0)).map_or("?", |name| name),
         }
     }
     /// A device's number by name.
     pub fn device_by_name(&self, name: &str) -> Option<DevId> {
-        self.devs.iter().position(|d| *d.name == *name).map(|i| DevId(i as u16))
+        self.names.iter().position(|n| **n == *name).map(|i| DevId(i as u16))
     }
 
     /// From now on accesses and events are counted.
@@ -126,46 +122,41 @@ impl Bus {
     /// Names of the devices and what was counted; nothing unless [`Bus::count`] was called.
     pub fn counts(&self) -> impl Iterator<Item = (&str, DevCount)> {
         let counts = self.counts.iter().flat_map(|c| c.iter().copied());
-        self.devs.iter().map(|d| &*d.name).zip(counts)
+        self.names.iter().map(|n| &**n).zip(counts)
     }
+    #[inline(always)]
+    fn count_access(&mut self, dev: DevId) {
+        if self.counts.is_some()
+            && let Some(count) = self.counted(dev)
+        {
+            count.accesses += 1;
+        }
+    }
+    #[cold]
     fn counted(&mut self, dev: DevId) -> Option<&mut DevCount> {
         self.counts.as_mut()?.get_mut(usize::from(dev.0))
-    }
-
-    fn find(&mut self, addr: u64) -> Option<(DevId, u32)> {
-        let page = addr >> 12;
-        let slot = page as usize & (CACHE - 1);
-        let i = if self.cache[slot].0 == page {
-            usize::from(self.cache[slot].1)
-        } else {
-            self.windows.partition_point(|w| w.base <= addr).checked_sub(1)?
-        };
-        let mut w = self.windows.get(i)?;
-        if addr.wrapping_sub(w.base) >= w.size {
-            // A page with several windows: the cached one need not be ours.
-            w = &self.windows[self.windows.partition_point(|w| w.base <= addr).checked_sub(1)?];
-        }
-        let off = addr.wrapping_sub(w.base);
-        if off >= w.size {
-            return None;
-        }
-        let found = (w.dev, off as u32);
-        self.cache[slot] = (page, i as u16);
-        Some(found)
     }
 
     /// A CPU's or debugger's read that missed the fast path: memory, then devices. 1, 2 or 4 bytes (8: memory only).
     /// `cache` enters an ordinary memory page into the translation cache.
     pub fn read(&mut self, addr: u64, size: u8, _attrs: Attrs, cache: bool) -> Result<u64, BusError> {
-        if let Some((dev, off)) = self.find(addr) {
-            if let Some(count) = self.counted(dev) {
-                count.accesses += 1;
-            }
-            let slot = &mut self.devs[usize::from(dev.0)];
-            let v = slot.dev.mmio_read(off, size, &mut Cx::new(&mut self.fabric, dev));
-            self.settle();
-            return Ok(u64::from(v));
+        match self.windows.find(addr) {
+            Some(at) => Ok(u64::from(self.read_device(at, size))),
+            None => self.read_memory(addr, size, cache),
         }
+    }
+
+    #[inline(always)]
+    fn read_device(&mut self, (dev, off): (DevId, u32), size: u8) -> u32 {
+        self.count_access(dev);
+        let slot = &mut self.devs[usize::from(dev.0)];
+        let v = slot.mmio_read(off, size, &mut Cx::new(&mut self.fabric, dev));
+        self.settle();
+        v
+    }
+
+    #[inline(never)]
+    fn read_memory(&mut self, addr: u64, size: u8, cache: bool) -> Result<u64, BusError> {
         if let Some(v) = self.fabric.mem.read_slow(addr, size, cache) {
             self.fabric.attention |= self.fabric.mem.watch_hit.is_some();
             return Ok(v);
@@ -176,15 +167,20 @@ impl Bus {
 
     /// A CPU's write that missed the fast path.
     pub fn write(&mut self, addr: u64, size: u8, v: u64, _attrs: Attrs, cache: bool) -> Result<(), BusError> {
-        if let Some((dev, off)) = self.find(addr) {
-            if let Some(count) = self.counted(dev) {
-                count.accesses += 1;
+        match self.windows.find(addr) {
+            Some((dev, off)) => {
+                self.count_access(dev);
+                let slot = &mut self.devs[usize::from(dev.0)];
+                slot.mmio_write(off, size, v as u32, &mut Cx::new(&mut self.fabric, dev));
+                self.settle();
+                Ok(())
             }
-            let slot = &mut self.devs[usize::from(dev.0)];
-            slot.dev.mmio_write(off, size, v as u32, &mut Cx::new(&mut self.fabric, dev));
-            self.settle();
-            return Ok(());
+            None => self.write_memory(addr, size, v, cache),
         }
+    }
+
+    #[inline(never)]
+    fn write_memory(&mut self, addr: u64, size: u8, v: u64, cache: bool) -> Result<(), BusError> {
         let epoch = self.fabric.mem.code_epoch();
         if self.fabric.mem.write_slow(addr, size, v, cache) {
             let mem = &self.fabric.mem;
@@ -203,7 +199,7 @@ impl Bus {
         match writer {
             Some(dev) => {
                 let slot = &mut self.devs[usize::from(dev.0)];
-                slot.dev.rom_write(addr, size, v, &mut Cx::new(&mut self.fabric, dev));
+                slot.rom_write(addr, size, v, &mut Cx::new(&mut self.fabric, dev));
                 self.settle();
             }
             None => self.fabric.mistake(DevId::cpu(0), Mistake::RomWrite { addr }),
@@ -218,7 +214,7 @@ impl Bus {
         act: impl FnOnce(&mut dyn Peripheral, &mut Cx) -> T,
     ) -> Option<T> {
         let slot = self.devs.get_mut(usize::from(dev.0))?;
-        let r = act(&mut *slot.dev, &mut Cx::new(&mut self.fabric, dev));
+        let r = act(&mut **slot, &mut Cx::new(&mut self.fabric, dev));
         self.settle();
         Some(r)
     }
@@ -240,11 +236,20 @@ impl Bus {
     }
 
     /// Wire changes, pulses and messages take effect in the order in which they were made.
+    #[inline(always)]
     fn settle(&mut self) {
+        if !self.fabric.queue.is_empty() {
+            self.settle_all();
+        }
+    }
+
+    #[inline(never)]
+    fn settle_all(&mut self) {
         let mut count = 0;
         while let Some(effect) = self.fabric.queue.pop_front() {
             count += 1;
             if let Effect::Level { dev, pin, .. } = effect
+                && !self.fabric.forced.is_empty()
                 && self.fabric.forced.contains_key(&(dev, pin))
             {
                 continue;
@@ -255,9 +260,9 @@ impl Bus {
             let slot = &mut self.devs[usize::from(dev.0)];
             let cx = &mut Cx::new(&mut self.fabric, dev);
             match effect {
-                Effect::Level { pin, level, .. } => slot.dev.wire_in(pin, level, cx),
-                Effect::Pulse { pin, .. } => slot.dev.pulse_in(pin, cx),
-                Effect::Msg { port, msg, .. } => slot.dev.recv(port, msg, cx),
+                Effect::Level { pin, level, .. } => slot.wire_in(pin, level, cx),
+                Effect::Pulse { pin, .. } => slot.pulse_in(pin, cx),
+                Effect::Msg { port, msg, .. } => slot.recv(port, *msg, cx),
             }
         }
     }
@@ -265,11 +270,8 @@ impl Bus {
     pub(crate) fn fork(&mut self) -> Bus {
         Bus {
             fabric: self.fabric.fork(),
-            devs: self
-                .devs
-                .iter()
-                .map(|d| DevSlot { name: Arc::clone(&d.name), dev: d.dev.fork() })
-                .collect(),
+            devs: self.devs.iter().map(|d| d.fork()).collect(),
+            names: Arc::clone(&self.names),
             windows: Arc::clone(&self.windows),
             semihosting: self.semihosting,
             counts: self.counts.clone(),
@@ -279,7 +281,7 @@ impl Bus {
 
     /// Least lookahead of all devices, in nanoseconds.
     pub(crate) fn lookahead(&self) -> u64 {
-        self.devs.iter().map(|d| d.dev.lookahead()).min().unwrap_or(u64::MAX)
+        self.devs.iter().map(|d| d.lookahead()).min().unwrap_or(u64::MAX)
     }
 
     /// Virtual time of the access under way.

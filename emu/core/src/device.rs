@@ -98,9 +98,21 @@ pub struct Outgoing {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Effect {
-    Level { dev: DevId, pin: Pin, level: bool },
-    Pulse { dev: DevId, pin: Pin },
-    Msg { dev: DevId, port: Port, msg: Msg },
+    Level {
+        dev: DevId,
+        pin: Pin,
+        level: bool,
+    },
+    Pulse {
+        dev: DevId,
+        pin: Pin,
+    },
+    /// Boxed, so that the queue is small: messages are rare.
+    Msg {
+        dev: DevId,
+        port: Port,
+        msg: Box<Msg>,
+    },
 }
 
 /// Where a wire ends.
@@ -151,6 +163,9 @@ pub struct Fabric {
     pub stalled_until: Time,
     /// The machine waits for an answer from outside that belongs to this instant.
     pub hold: bool,
+    /// The machine stops when a message leaves it, console text apart; and whether one has.
+    pub(crate) stops_at_message: bool,
+    pub(crate) message_left: bool,
     /// Ports whose bytes another machine follows bit by bit. Part of the machine's build, not of its state.
     pub followed: Vec<(DevId, Port)>,
     /// Input pins that are stuck at a level.
@@ -185,6 +200,8 @@ impl Fabric {
             exit_request: None,
             stalled_until: Time::ZERO,
             hold: false,
+            stops_at_message: false,
+            message_left: false,
             followed: vec![],
             forced: BTreeMap::new(),
             irqs: vec![],
@@ -255,10 +272,16 @@ impl Fabric {
         self.reset_request.is_some()
             || self.exit_request.is_some()
             || self.hold
+            || self.message_left
             || self.mem.watch_hit.is_some()
             || self.events.next_time() < self.deadline
             // What was now is no later than what is: mostly that answers it.
             || self.stalled_until > self.now && self.stalled_until > self.clock.edge(self.cycle)
+    }
+
+    /// No interrupt line changed and nobody asked for a reset.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.irqs.is_empty() && self.reset_request.is_none()
     }
 
     /// Notes a guest's mistake.
@@ -306,13 +329,15 @@ impl Fabric {
     /// A message leaves `dev` through `port`: to its peer inside the machine, or into the outbox.
     pub(crate) fn send(&mut self, dev: DevId, port: Port, msg: Msg) {
         if let Some((dev, port)) = self.wiring.peer(dev, port) {
-            return self.queue.push_back(Effect::Msg { dev, port, msg });
+            return self.queue.push_back(Effect::Msg { dev, port, msg: Box::new(msg) });
         }
         if let Msg::Byte(b) = msg
             && let Some(c) = self.consoles.iter_mut().find(|c| c.dev == dev && c.port == port)
         {
             c.len += 1;
             c.hash = crate::rng::hash_words(c.hash, &[u64::from(b)]);
+        } else if self.stops_at_message {
+            (self.message_left, self.attention) = (true, true);
         }
         let at = self.now();
         self.outbox.push(Outgoing { at, dev, port, msg });
@@ -435,6 +460,16 @@ impl<'a> Cx<'a> {
     pub fn unimplemented(&mut self, what: impl Into<Cow<'static, str>>) {
         self.f.mistake(self.me, Mistake::Unimplemented(what.into()));
     }
+    /// An access where there is no register.
+    #[cold]
+    fn stray(&mut self, offset: u32, write: bool) {
+        self.f.mistake(self.me, Mistake::NoRegister { offset, write });
+    }
+    /// A read of what can only be written, or the other way.
+    #[cold]
+    fn wrong_way(&mut self, offset: u32, write: bool) {
+        self.f.mistake(self.me, Mistake::Direction { offset, write });
+    }
     /// Random bits (noise sources, identities).
     pub fn random(&mut self) -> u64 {
         self.f.random()
@@ -521,6 +556,10 @@ pub trait Device: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
     fn lookahead(&self) -> u64 {
         u64::MAX
     }
+    /// No message from outside changes this device until it has sent one itself: a receiver that is off.
+    fn deaf(&self) -> bool {
+        false
+    }
     /// Checks a loaded state.
     fn validate(&self) -> Result<(), String> {
         Ok(())
@@ -545,6 +584,7 @@ pub trait Peripheral: Send + Sync {
     fn inputs(&self) -> &'static [(&'static str, &'static str)];
     fn view(&self, now: Time) -> Option<View>;
     fn lookahead(&self) -> u64;
+    fn deaf(&self) -> bool;
     fn fork(&self) -> Box<dyn Peripheral>;
     fn version(&self) -> u16;
     fn save(&self) -> Vec<u8>;
@@ -570,33 +610,37 @@ impl<D: Device> Peripheral for D {
     }
     fn mmio_read(&mut self, off: u32, size: u8, cx: &mut Cx) -> u32 {
         let off = self.table_offset(off);
-        let (shift, mask) = lanes(off, size);
         let Some((r, i)) = D::Reg::decode(off & !3) else {
-            cx.f.mistake(cx.me, Mistake::NoRegister { offset: off, write: false });
+            cx.stray(off, false);
             return 0;
         };
         match r.info().access {
             Access::Wo => {
-                cx.f.mistake(cx.me, Mistake::Direction { offset: off, write: false });
+                cx.wrong_way(off, false);
                 0
             }
             Access::Task => 0,
-            _ => (Device::read(self, r, i, cx) >> shift) & mask,
+            _ if size >= 4 => Device::read(self, r, i, cx),
+            _ => {
+                let (shift, mask) = lanes(off, size);
+                (Device::read(self, r, i, cx) >> shift) & mask
+            }
         }
     }
     fn mmio_write(&mut self, off: u32, size: u8, v: u32, cx: &mut Cx) {
         let off = self.table_offset(off);
-        let (shift, mask) = lanes(off, size);
-        let Some((r, i)) = D::Reg::decode(off & !3) else {
-            return cx.f.mistake(cx.me, Mistake::NoRegister { offset: off, write: true });
-        };
+        let Some((r, i)) = D::Reg::decode(off & !3) else { return cx.stray(off, true) };
         let access = r.info().access;
-        let mut v = (v & mask) << shift;
-        if size < 4 && access == Access::Rw {
-            v |= self.bank().at(r, i) & !(mask << shift);
+        let mut v = v;
+        if size < 4 {
+            let (shift, mask) = lanes(off, size);
+            v = (v & mask) << shift;
+            if access == Access::Rw {
+                v |= self.bank().at(r, i) & !(mask << shift);
+            }
         }
         match access {
-            Access::Ro => cx.f.mistake(cx.me, Mistake::Direction { offset: off, write: true }),
+            Access::Ro => cx.wrong_way(off, true),
             Access::Task if v & 1 == 0 => {}
             Access::Task => Device::task(self, r, i, cx),
             _ => {
@@ -637,6 +681,9 @@ impl<D: Device> Peripheral for D {
     }
     fn lookahead(&self) -> u64 {
         Device::lookahead(self)
+    }
+    fn deaf(&self) -> bool {
+        Device::deaf(self)
     }
     fn fork(&self) -> Box<dyn Peripheral> {
         Box::new(self.clone())

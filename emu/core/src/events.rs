@@ -17,6 +17,14 @@ pub struct Event {
     pub tag: Tag,
 }
 
+impl Event {
+    /// There is one event for each of these.
+    #[inline(always)]
+    fn key(&self) -> u32 {
+        u32::from(self.dev.0) << 16 | u32::from(self.tag)
+    }
+}
+
 /// A small sorted queue, latest first, so that the next event is popped off the end.
 ///
 /// A machine has a few dozen pending events at most; a sorted vector is faster there than a heap, and canonical.
@@ -30,10 +38,13 @@ impl EventQueue {
     pub fn set(&mut self, at: Time, dev: DevId, tag: Tag) {
         let event = Event { at, dev, tag };
         let q = &mut self.sorted;
-        let Some(mut i) = q.iter().rposition(|e| e.dev == dev && e.tag == tag) else {
+        let Some(mut i) = q.iter().rposition(|e| e.key() == event.key()) else {
             let i = q.iter().rposition(|e| *e > event).map_or(0, |i| i + 1);
             return q.insert(i, event);
         };
+        if q[i].at == at {
+            return;
+        }
         // It moves to its new place past those that are between.
         while i + 1 < q.len() && q[i + 1] > event {
             q[i] = q[i + 1];
@@ -48,7 +59,8 @@ impl EventQueue {
 
     /// Forgets `(dev, tag)`, if it is pending.
     pub fn cancel(&mut self, dev: DevId, tag: Tag) {
-        if let Some(i) = self.sorted.iter().rposition(|e| e.dev == dev && e.tag == tag) {
+        let event = Event { at: Time::ZERO, dev, tag };
+        if let Some(i) = self.sorted.iter().rposition(|e| e.key() == event.key()) {
             self.sorted.remove(i);
         }
     }

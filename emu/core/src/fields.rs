@@ -305,8 +305,8 @@ impl Machine {
     /// The state without memory, by name: to say where two machines differ.
     pub fn fields(&self) -> Fields {
         let mut all = self.cpu_fields();
-        for d in &self.bus.devs {
-            all.extend(d.dev.fields(&d.name));
+        for (name, dev) in self.bus.devices() {
+            all.extend(dev.fields(name));
         }
         all.extend(self.fabric_fields());
         all.push(("time".into(), self.now().to_string()));

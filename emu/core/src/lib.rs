@@ -17,6 +17,7 @@ pub mod regs;
 pub mod rng;
 pub mod save;
 pub mod time;
+mod windows;
 mod wiring;
 
 pub use machine::Machine;

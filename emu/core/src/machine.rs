@@ -7,7 +7,7 @@
 use crate::{
     bus::Bus,
     cpu::{Cpu, CpuExit, Engine, EngineStats, Run},
-    device::{Console, DevId, Outgoing, Pin, Port, ResetKind, View},
+    device::{Console, DevId, Outgoing, Peripheral, Pin, Port, ResetKind, View},
     diag::ErrorLog,
     events::EventQueue,
     link::Msg,
@@ -86,8 +86,8 @@ pub struct Machine {
     pub name: String,
     /// Memory and devices.
     pub bus: Bus,
-    /// Ports that lead outside.
-    pub ports: Vec<ExternalPort>,
+    /// Ports that lead outside. Part of the machine's build.
+    pub ports: Arc<[ExternalPort]>,
     pub(crate) cpus: Vec<CpuSlot>,
     now: Time,
     resume: bool,
@@ -147,7 +147,7 @@ impl Machine {
         Machine {
             name: name.to_string(),
             bus,
-            ports: vec![],
+            ports: Arc::new([]),
             cpus: vec![],
             now: Time::ZERO,
             resume: false,
@@ -270,6 +270,9 @@ impl Machine {
     /// The CPU that is next, and when.
     fn next_cpu(&self) -> (usize, Time) {
         let stall = self.bus.fabric.stalled_until;
+        if let [one] = &self.cpus[..] {
+            return (0, Self::next_start(one, stall));
+        }
         let starts = self.cpus.iter().enumerate().map(|(i, s)| (Self::next_start(s, stall), i));
         starts.min().map_or((0, Time::MAX), |(t, i)| (i, t))
     }
@@ -307,6 +310,15 @@ impl Machine {
         self.run(end, false)
     }
 
+    /// Runs up to `end`, a stop, or the instruction or event in which a message leaves the machine, console text apart.
+    pub fn run_until_message(&mut self, end: Time) -> Exit {
+        self.bus.fabric.stops_at_message = true;
+        let exit = self.run(end, false);
+        let f = &mut self.bus.fabric;
+        (f.stops_at_message, f.message_left) = (false, false);
+        exit
+    }
+
     /// Time passes up to `t` and nothing happens: for a machine that stands still until it is reset.
     pub fn stand_until(&mut self, t: Time) {
         self.now = self.now.max(t);
@@ -321,6 +333,9 @@ impl Machine {
         loop {
             if self.bus.fabric.hold {
                 return Exit::Held;
+            }
+            if self.bus.fabric.message_left {
+                return Exit::Reached;
             }
             let (n, start) = self.next_cpu();
             let due = self.bus.fabric.events.next_time();
@@ -350,7 +365,12 @@ impl Machine {
                 self.bus.fabric.set_clock(s.clock);
                 s.cpu.event(e.tag, &mut self.bus);
             }
-            None => self.bus.dispatch(e),
+            None => {
+                self.bus.dispatch(e);
+                if self.bus.fabric.is_calm() {
+                    return; // nothing a CPU could see
+                }
+            }
         }
         self.after_stimulus(e.at);
     }
@@ -376,7 +396,8 @@ impl Machine {
         let other =
             others.map(|(i, s)| Self::next_start(s, stall) + u64::from(i > n)).min().unwrap_or(Time::MAX);
         let s = &mut self.cpus[n];
-        let cycle = s.cycle.max(s.clock.first_tick_at(start));
+        // A stall may have moved the start.
+        let cycle = if stall < start { s.cycle } else { s.cycle.max(s.clock.first_tick_at(start)) };
         let until = s.clock.first_tick_at(stop.min(other)).max(cycle + 1);
         let f = &mut self.bus.fabric;
         f.deadline = stop;
@@ -515,7 +536,7 @@ impl Machine {
         let mut copy = Machine {
             name: self.name.clone(),
             bus: self.bus.fork(),
-            ports: self.ports.clone(),
+            ports: Arc::clone(&self.ports),
             cpus: self.cpus.iter().map(|s| CpuSlot { cpu: s.cpu.fork(), ..*s }).collect(),
             now: self.now,
             resume: self.resume,
@@ -535,17 +556,17 @@ impl Machine {
             locked: s.locked,
             bytes: s.cpu.save(),
         };
-        let device = |d: &crate::bus::DevSlot| DeviceState {
-            name: d.name.to_string(),
-            kind: d.dev.kind().into(),
-            version: d.dev.version(),
-            bytes: d.dev.save(),
+        let device = |(name, dev): (&str, &dyn Peripheral)| DeviceState {
+            name: name.to_string(),
+            kind: dev.kind().into(),
+            version: dev.version(),
+            bytes: dev.save(),
         };
         State {
             machine: self.name.clone(),
             now: self.now,
             cpus: self.cpus.iter().map(cpu).collect(),
-            devices: self.bus.devs.iter().map(device).collect(),
+            devices: self.bus.devices().map(device).collect(),
             levels: f.levels(),
             events: f.events.clone(),
             errors: f.errors.clone(),
@@ -583,14 +604,16 @@ impl Machine {
             slot.cpu.load(&s.bytes)?;
             (slot.cycle, slot.asleep, slot.locked) = (s.cycle, s.asleep, s.locked);
         }
-        for (slot, s) in self.bus.devs.iter_mut().zip(&state.devices) {
-            if (&s.name[..], &s.kind[..], s.version) != (&*slot.name, slot.dev.kind(), slot.dev.version()) {
+        for (i, s) in (0..).zip(&state.devices) {
+            let name = self.bus.device_name(DevId(i)) == s.name;
+            let dev = &mut self.bus.devs[usize::from(i)];
+            if !name || (&s.kind[..], s.version) != (dev.kind(), dev.version()) {
                 return Err(LoadError::Mismatch(format!(
                     "device {} ({} version {})",
                     s.name, s.kind, s.version
                 )));
             }
-            slot.dev.load(&s.bytes)?;
+            dev.load(&s.bytes)?;
         }
         let f = &mut self.bus.fabric;
         f.set_levels(&state.levels)?;

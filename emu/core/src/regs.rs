@@ -27,7 +27,7 @@
 //! know: their pulse pin is the register's [`RegSet::slot`].
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::{marker::PhantomData, ops::Range};
+use std::{fmt, ops::Range};
 
 /// What a guest may do to a register.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,20 +74,20 @@ pub struct RegInfo {
 /// Byte offsets covered by the fast decode table; higher ones are searched.
 pub const MAP_BYTES: u32 = 0x1000;
 
-/// Decode table: word offset to register number + 1.
-pub type Map = [u8; (MAP_BYTES / 4) as usize];
+/// Decode table: word offset to register number + 1 and element.
+pub type Map = [(u8, u16); (MAP_BYTES / 4) as usize];
 
 /// Builds the decode table at compile time.
 pub const fn build_map(table: &[RegInfo]) -> Map {
-    let mut map = [0; (MAP_BYTES / 4) as usize];
+    let mut map = [(0, 0); (MAP_BYTES / 4) as usize];
     let mut r = 0;
     while r < table.len() {
         let mut i = 0;
         while i < table[r].count {
             let word = (table[r].offset + i * table[r].stride) / 4;
             if word < MAP_BYTES / 4 {
-                assert!(map[word as usize] == 0, "two registers at one offset");
-                map[word as usize] = r as u8 + 1;
+                assert!(map[word as usize].0 == 0, "two registers at one offset");
+                map[word as usize] = (r as u8 + 1, i as u16);
             }
             i += 1;
         }
@@ -106,8 +106,21 @@ pub const fn first_slot(table: &[RegInfo], r: usize) -> usize {
     n
 }
 
+/// The storage of a register file: an array of words.
+pub trait Words: AsRef<[u32]> + AsMut<[u32]> + Clone + PartialEq + Eq + fmt::Debug + Send + Sync {
+    /// All words zero.
+    const ZERO: Self;
+}
+
+impl<const N: usize> Words for [u32; N] {
+    const ZERO: [u32; N] = [0; N];
+}
+
 /// A register file declared by [`regs!`](crate::regs!).
 pub trait RegSet: Copy + PartialEq + Send + Sync + 'static {
+    /// Storage: an array of as many words as the registers take. It lies in the device itself, since a fleet has many
+    /// thousands of these.
+    type Words: Words;
     /// All registers in declaration order.
     const TABLE: &'static [RegInfo];
     /// First storage word of each register, and the total at the end.
@@ -134,14 +147,14 @@ pub trait RegSet: Copy + PartialEq + Send + Sync + 'static {
     }
     /// The register and element at a word-aligned byte offset.
     fn decode(off: u32) -> Option<(Self, usize)> {
-        let r = if off < MAP_BYTES {
-            usize::from(Self::map()[(off / 4) as usize]).checked_sub(1)?
-        } else {
-            Self::TABLE.iter().position(|r| {
-                let d = off.wrapping_sub(r.offset);
-                off >= r.offset && d % r.stride == 0 && d / r.stride < r.count
-            })?
-        };
+        if off < MAP_BYTES {
+            let (r, i) = Self::map()[(off / 4) as usize];
+            return Some((Self::from_index(usize::from(r).checked_sub(1)?), usize::from(i)));
+        }
+        let r = Self::TABLE.iter().position(|r| {
+            let d = off.wrapping_sub(r.offset);
+            off >= r.offset && d % r.stride == 0 && d / r.stride < r.count
+        })?;
         let info = &Self::TABLE[r];
         Some((Self::from_index(r), ((off - info.offset) / info.stride) as usize))
     }
@@ -171,19 +184,19 @@ impl<R> Field<R> {
 
 /// Backing store of a register file; applies access kind and mask, so that devices never do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bank<R> {
-    v: Vec<u32>,
-    _r: PhantomData<R>,
+pub struct Bank<R: RegSet> {
+    v: R::Words,
 }
 
 impl<R: RegSet> Serialize for Bank<R> {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         if s.is_human_readable() {
             // For comparisons that people read (see `fields`): registers by name.
-            let named = self.v.iter().enumerate().map(|(slot, v)| (Self::name(slot), format!("{v:#x}")));
+            let named =
+                self.words().iter().enumerate().map(|(slot, v)| (Self::name(slot), format!("{v:#x}")));
             return s.collect_map(named);
         }
-        self.v.serialize(s)
+        self.words().serialize(s)
     }
 }
 
@@ -194,14 +207,18 @@ impl<'de, R: RegSet> Deserialize<'de> for Bank<R> {
         if v.len() != want {
             return Err(serde::de::Error::invalid_length(v.len(), &"as many registers as the table has"));
         }
-        Ok(Bank { v, _r: PhantomData })
+        let mut bank = Bank { v: R::Words::ZERO };
+        bank.words_mut().copy_from_slice(&v);
+        Ok(bank)
     }
 }
 
 impl<R: RegSet> Default for Bank<R> {
     fn default() -> Self {
-        let v = R::TABLE.iter().flat_map(|r| std::iter::repeat_n(r.reset, r.count as usize)).collect();
-        Bank { v, _r: PhantomData }
+        let mut bank = Bank { v: R::Words::ZERO };
+        let resets = R::TABLE.iter().flat_map(|r| std::iter::repeat_n(r.reset, r.count as usize));
+        bank.words_mut().iter_mut().zip(resets).for_each(|(word, reset)| *word = reset);
+        bank
     }
 }
 
@@ -214,21 +231,37 @@ impl<R: RegSet> Bank<R> {
         }
     }
 
+    fn words(&self) -> &[u32] {
+        self.v.as_ref()
+    }
+    fn words_mut(&mut self) -> &mut [u32] {
+        self.v.as_mut()
+    }
+
     /// A plain register's value.
     pub fn reg(&self, r: R) -> u32 {
-        self.v[usize::from(r.slot(0))]
+        self.words()[usize::from(r.slot(0))]
     }
     /// Element `i` of an array of registers.
     pub fn at(&self, r: R, i: usize) -> u32 {
-        self.v[usize::from(r.slot(i))]
+        self.words()[usize::from(r.slot(i))]
+    }
+    /// All elements of an array of registers.
+    pub fn all(&self, r: R) -> &[u32] {
+        let first = usize::from(r.slot(0));
+        &self.words()[first..first + r.info().count as usize]
+    }
+    /// The storage word `slot`, 0 if there is none.
+    pub fn word(&self, slot: u16) -> u32 {
+        self.words().get(usize::from(slot)).copied().unwrap_or(0)
     }
     /// Sets a register from the hardware's side.
     pub fn put(&mut self, r: R, v: u32) {
-        self.v[usize::from(r.slot(0))] = v;
+        self.words_mut()[usize::from(r.slot(0))] = v;
     }
     /// Sets element `i` from the hardware's side.
     pub fn put_at(&mut self, r: R, i: usize, v: u32) {
-        self.v[usize::from(r.slot(i))] = v;
+        self.words_mut()[usize::from(r.slot(i))] = v;
     }
     /// A field's value.
     pub fn get(&self, f: &Field<R>) -> u32 {
@@ -240,13 +273,13 @@ impl<R: RegSet> Bank<R> {
     }
     /// Sets a field from the hardware's side.
     pub fn set(&mut self, f: &Field<R>, v: u32) {
-        let s = &mut self.v[usize::from(f.reg.slot(0))];
+        let s = &mut self.words_mut()[usize::from(f.reg.slot(0))];
         *s = (*s & !f.mask()) | ((v << f.lsb) & f.mask());
     }
     /// A guest's write; returns the value as the hardware latches it.
     pub fn guest_write(&mut self, r: R, i: usize, v: u32) -> u32 {
         let info = r.info();
-        let s = &mut self.v[usize::from(r.slot(i))];
+        let s = &mut self.words_mut()[usize::from(r.slot(i))];
         match info.access {
             Access::Ro => {}
             Access::Rw => *s = (*s & !info.mask) | (v & info.mask),
@@ -269,6 +302,7 @@ impl<R: RegSet> Bank<R> {
 pub enum NoRegs {}
 
 impl RegSet for NoRegs {
+    type Words = [u32; 0];
     const TABLE: &'static [RegInfo] = &[];
     const FIRST: &'static [u16] = &[0];
     fn map() -> &'static Map {
@@ -297,6 +331,10 @@ macro_rules! regs {
     ),* $(,)? }) => {
         $(#[$m])* #[derive(Clone, Copy, PartialEq, Eq, Debug)] $v enum $R { $( $(#[doc = $doc])* $name ),* }
         impl $crate::regs::RegSet for $R {
+            type Words = [u32; {
+                let table = <$R as $crate::regs::RegSet>::TABLE;
+                $crate::regs::first_slot(table, table.len())
+            }];
             const TABLE: &'static [$crate::regs::RegInfo] = &[ $( $crate::regs::RegInfo {
                 name: stringify!($name), offset: $off,
                 count: $crate::regs!(@or 1 ; $($count)?), stride: $crate::regs!(@or 4 ; $($stride)?),

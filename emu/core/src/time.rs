@@ -131,6 +131,11 @@ impl Clock {
     pub fn edge(&self, n: u64) -> Time {
         let n = n.saturating_sub(self.base_tick);
         let ns = match n.checked_mul(self.num) {
+            // Most rates of CPUs have a denominator of one or two.
+            Some(x) if self.den.is_power_of_two() => {
+                let shift = self.den.trailing_zeros();
+                (x >> shift) + u64::from(x & (self.den - 1) != 0)
+            }
             Some(x) => x.div_ceil(self.den),
             None => far_edge(n, self.num, self.den),
         };

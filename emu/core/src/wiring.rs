@@ -78,19 +78,27 @@ impl Levels {
     /// Sets a level; says whether it was the other one.
     #[inline]
     pub fn set(&mut self, dev: DevId, pin: Pin, level: bool) -> bool {
+        let i = usize::from(dev.0) * WORDS + usize::from(pin / 64);
+        match self.low.get_mut(i) {
+            Some(word) if pin < HIGH => {
+                let bit = 1 << (pin % 64);
+                let changed = (*word & bit != 0) != level;
+                *word ^= u64::from(changed) * bit;
+                changed
+            }
+            _ => self.set_rare(dev, pin, level),
+        }
+    }
+
+    #[cold]
+    fn set_rare(&mut self, dev: DevId, pin: Pin, level: bool) -> bool {
         if pin >= HIGH {
             return if level { self.high.insert((dev, pin)) } else { self.high.remove(&(dev, pin)) };
         }
-        let i = usize::from(dev.0) * WORDS + usize::from(pin / 64);
-        if self.low.len() <= i {
-            let words = (usize::from(dev.0) + 1) * WORDS;
-            self.low.reserve_exact(words - self.low.len());
-            self.low.resize(words, 0);
-        }
-        let (word, bit) = (&mut self.low[i], 1 << (pin % 64));
-        let changed = (*word & bit != 0) != level;
-        *word ^= u64::from(changed) * bit;
-        changed
+        let words = (usize::from(dev.0) + 1) * WORDS;
+        self.low.reserve_exact(words - self.low.len());
+        self.low.resize(words, 0);
+        self.set(dev, pin, level)
     }
 
     /// A level.

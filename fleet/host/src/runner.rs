@@ -20,6 +20,11 @@ use std::{ops::ControlFlow, time::Duration};
 
 /// Steps end at multiples of this many nanoseconds.
 pub const GRID: u64 = 10_000_000;
+/// A fleet of at least so many nodes takes longer steps while it is quiet: its nodes take turns in the host's cache, and
+/// each visit should be worth it.
+const LARGE: usize = 200;
+/// The longest step is this many grids, as a power of two.
+const MOST_GRIDS: u32 = 6;
 /// A wait for the host is cut into pieces of this length.
 const NAP: Duration = Duration::from_millis(20);
 /// A busy guest that is held back runs at least this many nanoseconds at a time.
@@ -107,6 +112,8 @@ pub struct Runner {
     paused: bool,
     /// Steps in a row in which nothing was due.
     still: u32,
+    /// Steps in a row in which nothing was printed.
+    quiet: u32,
     /// What is on the air is written there.
     pub capture: Option<Capture>,
     /// The way of its gateways to the host's network.
@@ -138,6 +145,7 @@ impl Runner {
             quit: false,
             paused: false,
             still: 0,
+            quiet: 0,
             capture: None,
             outlet: None,
             recording: None,
@@ -240,6 +248,12 @@ impl Runner {
         }
     }
 
+    /// The distance between steps. It depends on nothing but the fleet: twice the last one while nobody prints.
+    fn grid(&self) -> u64 {
+        let large = self.fleet.as_ref().expect(HOME).nodes().len() >= LARGE;
+        if large { GRID << self.quiet.min(MOST_GRIDS) } else { GRID }
+    }
+
     /// How far to run now; `None` after a wait for the host.
     fn target(&mut self, now: Time) -> Option<Time> {
         let alone = !self.plan.live && !self.debuggers.any() && self.outlet.is_none();
@@ -247,7 +261,8 @@ impl Runner {
         if self.still > 1 && alone && last < Time::MAX {
             return Some(last); // nothing will happen before then
         }
-        let step = if self.outlet.as_ref().is_some_and(Outlet::busy) { outlet::EXCHANGE } else { GRID };
+        let step =
+            if self.outlet.as_ref().is_some_and(Outlet::busy) { outlet::EXCHANGE } else { self.grid() };
         let want = last.min(Time((now.0 / step + 1) * step));
         let Some(pacer) = &mut self.pacer else {
             if self.still > 0 && !alone {
@@ -286,7 +301,9 @@ impl Runner {
             // What the host told is done and in the journal, should the run end here.
             let _ = fleet.run_until(fleet.now(), &*self.executor);
         }
-        let seen = watcher.console(&fleet.take_console());
+        let printed = fleet.take_console();
+        self.quiet = if printed.is_empty() { self.quiet.saturating_add(1) } else { 0 };
+        let seen = watcher.console(&printed);
         if let Some(capture) = &mut self.capture
             && let Err(e) = capture.take(fleet)
         {

@@ -31,21 +31,21 @@ const NO_FP: u32 = 1 << 4;
 
 impl System {
     /// Takes the highest pending exception. Call it if [`System::can_take`]; PC is the return address.
-    pub fn take_exception(&mut self, regs: &mut dyn RegFile, mem: &mut dyn MemPort) {
+    pub fn take_exception(&mut self, regs: &mut impl RegFile, mem: &mut impl MemPort) {
         let exc_return = self.push_frame(regs, mem);
         self.start_handler(regs, mem, exc_return);
     }
 
     // ---- stacking ----
 
-    fn store(&mut self, mem: &mut dyn MemPort, addr: u32, v: u32, privileged: bool) -> Result<(), Refused> {
+    fn store(&mut self, mem: &mut impl MemPort, addr: u32, v: u32, privileged: bool) -> Result<(), Refused> {
         if !self.check(addr, 4, Kind::Write, privileged) {
             return Err(Refused::Mpu);
         }
         if mem.write(addr, v) { Ok(()) } else { Err(Refused::Bus) }
     }
 
-    fn fetch(&mut self, mem: &mut dyn MemPort, addr: u32, privileged: bool) -> Result<u32, Refused> {
+    fn fetch(&mut self, mem: &mut impl MemPort, addr: u32, privileged: bool) -> Result<u32, Refused> {
         if !self.check(addr, 4, Kind::Read, privileged) {
             return Err(Refused::Mpu);
         }
@@ -53,7 +53,7 @@ impl System {
     }
 
     /// PushStack: returns EXC_RETURN. A fault becomes pending; SP is then where the frame would be.
-    fn push_frame(&mut self, regs: &mut dyn RegFile, mem: &mut dyn MemPort) -> u32 {
+    fn push_frame(&mut self, regs: &mut impl RegFile, mem: &mut impl MemPort) -> u32 {
         let fp = self.st.fpca;
         let align = fp || self.scb.ccr & STKALIGN != 0;
         let sp = regs.r(SP);
@@ -93,8 +93,8 @@ impl System {
 
     fn store_fp(
         &mut self,
-        regs: &dyn RegFile,
-        mem: &mut dyn MemPort,
+        regs: &impl RegFile,
+        mem: &mut impl MemPort,
         at: u32,
         privileged: bool,
     ) -> Result<(), Refused> {
@@ -142,7 +142,7 @@ impl System {
 
     /// ExecuteFPCheck: what happens before a floating-point instruction. On an error raise the fault; the
     /// instruction has not been executed.
-    pub fn fp_check(&mut self, regs: &dyn RegFile, mem: &mut dyn MemPort) -> Result<(), Fault> {
+    pub fn fp_check(&mut self, regs: &impl RegFile, mem: &mut impl MemPort) -> Result<(), Fault> {
         if !self.cfg.has_fpu() || !self.fp_allowed() {
             return Err(Fault::NoCoprocessor);
         }
@@ -158,7 +158,7 @@ impl System {
     }
 
     /// PreserveFPState: stores the owed registers with the privilege recorded at the entry.
-    fn preserve_fp(&mut self, regs: &dyn RegFile, mem: &mut dyn MemPort) -> Result<(), Fault> {
+    fn preserve_fp(&mut self, regs: &impl RegFile, mem: &mut impl MemPort) -> Result<(), Fault> {
         let privileged = self.st.fpccr & FPCCR_USER == 0;
         match self.store_fp(regs, mem, self.st.fpcar, privileged) {
             Ok(()) => {
@@ -173,7 +173,7 @@ impl System {
     // ---- entry ----
 
     /// ExceptionTaken for the highest pending exception; a vector that cannot be read makes it a HardFault.
-    fn start_handler(&mut self, regs: &mut dyn RegFile, mem: &mut dyn MemPort, exc_return: u32) {
+    fn start_handler(&mut self, regs: &mut impl RegFile, mem: &mut impl MemPort, exc_return: u32) {
         while !self.st.lockup {
             let Some(e) = self.nvic.next() else { return };
             // Vector reads use the default memory map: no MPU check.
@@ -210,8 +210,8 @@ impl System {
     /// ExceptionReturn (B1.5.8).
     pub fn exception_return(
         &mut self,
-        regs: &mut dyn RegFile,
-        mem: &mut dyn MemPort,
+        regs: &mut impl RegFile,
+        mem: &mut impl MemPort,
         value: u32,
     ) -> Returned {
         let from = self.st.ipsr;
@@ -257,13 +257,18 @@ impl System {
     }
 
     /// A return that fails: the fault's handler is chained, and would return once more with `value`.
-    fn return_fault(&mut self, regs: &mut dyn RegFile, mem: &mut dyn MemPort, value: u32, fault: Fault) {
+    fn return_fault(&mut self, regs: &mut impl RegFile, mem: &mut impl MemPort, value: u32, fault: Fault) {
         self.raise(fault);
         self.start_handler(regs, mem, 0xf000_0000 | value);
     }
 
     /// PopStack. On a fault the registers are as before.
-    fn pop_frame(&mut self, regs: &mut dyn RegFile, mem: &mut dyn MemPort, value: u32) -> Result<(), Fault> {
+    fn pop_frame(
+        &mut self,
+        regs: &mut impl RegFile,
+        mem: &mut impl MemPort,
+        value: u32,
+    ) -> Result<(), Fault> {
         let unstack = |k| if k == Refused::Mpu { Fault::UnstackMpu } else { Fault::UnstackBus };
         let frame = regs.r(SP);
         let privileged = self.st.privileged();
@@ -298,8 +303,8 @@ impl System {
 
     fn pop_fp(
         &mut self,
-        regs: &mut dyn RegFile,
-        mem: &mut dyn MemPort,
+        regs: &mut impl RegFile,
+        mem: &mut impl MemPort,
         at: u32,
         privileged: bool,
     ) -> Result<(), Fault> {

@@ -209,12 +209,20 @@ impl Nvic {
 
     /// Recomputes what is cached. Needed after loading.
     pub fn refresh(&mut self) {
+        self.refresh_next();
+        self.refresh_active();
+    }
+
+    fn refresh_next(&mut self) {
         self.next = NONE;
         for k in 0..self.pending.0.len() {
             for e in bits(self.pending.0[k] & self.enabled.0[k], 64 * k as u16) {
                 self.consider(e);
             }
         }
+    }
+
+    fn refresh_active(&mut self) {
         let mut highest = LOWEST;
         for k in 0..self.active.0.len() {
             for e in bits(self.active.0[k], 64 * k as u16) {
@@ -244,7 +252,7 @@ impl Nvic {
     /// Software takes the pending state away; an interrupt whose line is high is pending again at once.
     pub fn clear_pending(&mut self, e: u16) {
         self.pending.put(e, self.level.get(e));
-        self.refresh();
+        self.refresh_next();
     }
     /// An external interrupt is pending, enabled or not (ICSR.ISRPENDING).
     pub fn isr_pending(&self) -> bool {
@@ -275,7 +283,7 @@ impl Nvic {
             self.enabled.put(e, on);
             match on {
                 true if self.pending.get(e) => self.consider(e),
-                false if self.next.number == e => self.refresh(),
+                false if self.next.number == e => self.refresh_next(),
                 _ => {}
             }
         }
@@ -295,22 +303,23 @@ impl Nvic {
     pub fn set_active(&mut self, e: u16, on: bool) {
         if e < self.exceptions {
             self.active.put(e, on);
-            self.refresh();
+            self.refresh_active();
         }
     }
     /// The handler of `e` starts.
     pub fn acknowledge(&mut self, e: u16) {
         self.pending.put(e, false);
         self.active.put(e, true);
-        self.refresh();
+        self.active_priority = self.active_priority.min(self.group_priority(e));
+        self.refresh_next();
     }
     /// The handler of `e` ends; an interrupt whose line is still high is pending again.
     pub fn deactivate(&mut self, e: u16) {
         self.active.put(e, false);
         if self.level.get(e) {
-            self.pending.put(e, true);
+            self.set_pending(e);
         }
-        self.refresh();
+        self.refresh_active();
     }
     /// Nothing is active any more (AIRCR.VECTCLRACTIVE).
     pub fn clear_active(&mut self) {
@@ -340,7 +349,7 @@ impl Nvic {
         for e in bits(u64::from(ones & self.irq_mask(word)), IRQ0 + 32 * word) {
             act(self, e);
         }
-        self.refresh();
+        self.refresh_next();
     }
     /// ISER and ICER writes.
     pub fn write_enable(&mut self, word: u16, ones: u32, on: bool) {

@@ -44,7 +44,7 @@ impl SysTick {
     }
     /// Ticks since power-on of the clock that is selected.
     fn ticks(&self, cycle: u64) -> u64 {
-        cycle / self.per_tick()
+        if self.ctrl & CLKSOURCE != 0 { cycle } else { cycle / self.per_tick() }
     }
     fn counting(&self) -> bool {
         self.ctrl & ENABLE != 0
@@ -74,7 +74,7 @@ impl SysTick {
         }
         self.countflag = true;
         let period = u64::from(self.reload) + 1;
-        let past = (n - first) % period;
+        let past = if n - first < period { n - first } else { (n - first) % period };
         self.value = if past == 0 || self.reload == 0 { 0 } else { self.reload - (past - 1) as u32 };
     }
 
