@@ -3,7 +3,7 @@
 use crate::{image::Firmware, skew::Skew, view::NodeState};
 use emu_core::{
     Machine, Time,
-    device::{DevId, Outgoing, Port},
+    device::{DevId, Outgoing, Port, Printed},
     fields::{Fields, fields},
     link::Msg,
     machine::Exit,
@@ -305,9 +305,13 @@ impl Node {
 
     /// Takes what left the machine.
     pub(crate) fn drain(&mut self, left: &mut Left) {
-        for Outgoing { at, dev, port, msg } in self.machine.take_outbox() {
+        for Printed { at, console, byte } in self.machine.take_printed() {
+            left.console.push(ConsoleByte { at: self.skew.fleet(at), node: self.id, console, byte });
+        }
+        for Outgoing { at, dev, port, msg } in self.machine.take_messages() {
             let at = self.skew.fleet(at);
             if let Msg::Byte(byte) = msg {
+                // Of a saved machine.
                 let found = self.machine.bus.fabric.consoles.iter();
                 if let Some(i) = found.clone().position(|c| c.dev == dev && c.port == port) {
                     left.console.push(ConsoleByte { at, node: self.id, console: i as u16, byte });

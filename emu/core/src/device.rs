@@ -96,6 +96,17 @@ pub struct Outgoing {
     pub msg: Msg,
 }
 
+/// A byte that left the machine through a console.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Printed {
+    /// When.
+    pub at: Time,
+    /// Number of the console.
+    pub console: u16,
+    /// The byte.
+    pub byte: u8,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Effect {
     Level {
@@ -147,8 +158,10 @@ pub struct Fabric {
     pub events: EventQueue,
     /// Mistakes of the guest.
     pub errors: ErrorLog,
-    /// Messages for the world outside, in order.
+    /// Messages for the world outside, in order, but for what consoles print.
     pub outbox: Vec<Outgoing>,
+    /// What consoles printed, in order: small, since a fleet that starts has much of it.
+    pub(crate) printed: Vec<Printed>,
     /// Consoles in board order.
     pub consoles: Vec<Console>,
     /// Program counter of the instruction that makes the access under way.
@@ -193,6 +206,7 @@ impl Fabric {
             events: EventQueue::default(),
             errors: ErrorLog::default(),
             outbox: vec![],
+            printed: vec![],
             consoles: vec![],
             pc: None,
             attention: false,
@@ -332,11 +346,15 @@ impl Fabric {
             return self.queue.push_back(Effect::Msg { dev, port, msg: Box::new(msg) });
         }
         if let Msg::Byte(b) = msg
-            && let Some(c) = self.consoles.iter_mut().find(|c| c.dev == dev && c.port == port)
+            && let Some(i) = self.consoles.iter().position(|c| c.dev == dev && c.port == port)
         {
+            let c = &mut self.consoles[i];
             c.len += 1;
             c.hash = crate::rng::hash_words(c.hash, &[u64::from(b)]);
-        } else if self.stops_at_message {
+            let at = self.now();
+            return self.printed.push(Printed { at, console: i as u16, byte: b });
+        }
+        if self.stops_at_message {
             (self.message_left, self.attention) = (true, true);
         }
         let at = self.now();
@@ -369,6 +387,7 @@ impl Fabric {
             events: self.events.clone(),
             errors: self.errors.clone(),
             outbox: self.outbox.clone(),
+            printed: self.printed.clone(),
             consoles: self.consoles.clone(),
             irqs: self.irqs.clone(),
             rng: self.rng.clone(),

@@ -7,7 +7,7 @@
 use crate::{
     bus::Bus,
     cpu::{Cpu, CpuExit, Engine, EngineStats, Run},
-    device::{Console, DevId, Outgoing, Peripheral, Pin, Port, ResetKind, View},
+    device::{Console, DevId, Outgoing, Peripheral, Pin, Port, Printed, ResetKind, View},
     diag::ErrorLog,
     events::EventQueue,
     link::Msg,
@@ -524,9 +524,33 @@ impl Machine {
         self.bus.device(dev)?.view(self.now)
     }
 
-    /// Messages that left since the last call, in order.
+    /// Messages that left since the last call, in order of time.
     pub fn take_outbox(&mut self) -> Vec<Outgoing> {
+        let all = self.outbox();
+        self.take_messages();
+        self.take_printed();
+        all
+    }
+
+    /// The same without what consoles printed.
+    pub fn take_messages(&mut self) -> Vec<Outgoing> {
         std::mem::take(&mut self.bus.fabric.outbox)
+    }
+
+    /// What consoles printed since the last call, in order.
+    pub fn take_printed(&mut self) -> Vec<Printed> {
+        std::mem::take(&mut self.bus.fabric.printed)
+    }
+
+    fn outbox(&self) -> Vec<Outgoing> {
+        let f = &self.bus.fabric;
+        let mut all = f.outbox.clone();
+        all.extend(f.printed.iter().map(|p| {
+            let console = &f.consoles[usize::from(p.console)];
+            Outgoing { at: p.at, dev: console.dev, port: console.port, msg: Msg::Byte(p.byte) }
+        }));
+        all.sort_by_key(|o| o.at);
+        all
     }
 
     // ---- snapshot ----
@@ -581,7 +605,7 @@ impl Machine {
     /// The whole state as bytes.
     pub fn save(&self) -> Vec<u8> {
         let f = &self.bus.fabric;
-        save::to_bytes(&Saved { state: self.state(), outbox: f.outbox.clone(), memory: f.mem.save() })
+        save::to_bytes(&Saved { state: self.state(), outbox: self.outbox(), memory: f.mem.save() })
     }
 
     /// Restores [`Machine::save`]'s bytes into a machine of the same board. On an error nothing is changed but
@@ -620,6 +644,7 @@ impl Machine {
         (f.events, f.errors, f.consoles, f.rng) = (state.events, state.errors, state.consoles, state.rng);
         (f.stalled_until, f.outbox, f.hold) = (state.stalled_until, saved.outbox, state.hold);
         f.forced = state.forced;
+        f.printed.clear();
         self.now = state.now;
         Ok(())
     }

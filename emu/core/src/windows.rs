@@ -98,7 +98,7 @@ mod tests {
             let (mut all, mut end) = (Windows::default(), 0x4000_0000);
             for (i, (kind, size, gap)) in (0..).zip(&sizes) {
                 let size = match kind { 1 => *size, 2 => 4, _ => 0x1000 };
-                let base = end + gap & !3;
+                let base = (end + gap) & !3;
                 all.add(Window { base, size, dev: DevId(i) });
                 end = base + size;
             }

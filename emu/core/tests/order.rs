@@ -148,6 +148,9 @@ impl Device for Bell {
     }
     fn event(&mut self, tag: Tag, cx: &mut Cx) {
         Bell::note(b'0' + tag as u8, cx);
+        if tag == 1 {
+            cx.send(0, Msg::Level(Some(true))); // leaves the machine
+        }
     }
     fn recv(&mut self, _: u8, _: Msg, cx: &mut Cx) {
         Bell::note(b'm', cx);
@@ -195,6 +198,19 @@ fn run_until_ends_between_events_and_instructions_of_its_end() {
 }
 
 #[test]
+fn a_run_until_a_message_ends_with_what_sent_it() {
+    let mut m = machine(&[(b'a', 100_000_000)], true);
+    assert_eq!(m.run_until_message(Time(80)), Exit::Reached);
+    assert_eq!((m.now(), &text(&m)[..]), (Time(55), "aaaa0aa1"));
+    assert_eq!(m.take_outbox().iter().map(|o| o.at).collect::<Vec<_>>(), [Time(55)]);
+    // Nothing else is sent up to the end; and an ordinary run does not stop.
+    assert_eq!(m.run_until_message(Time(80)), Exit::Reached);
+    assert_eq!((m.now(), &text(&m)[..]), (Time(80), "aaaa0aa1aa0"));
+    m.run_until(Time(150));
+    assert_eq!((m.now(), m.take_outbox().len()), (Time(150), 2));
+}
+
+#[test]
 fn two_cpus_run_in_strict_order_of_time_and_number() {
     let mut m = machine(&[(b'a', 100_000_000), (b'b', 40_000_000)], false);
     m.run_until(Time(100));
@@ -224,7 +240,11 @@ proptest! {
         let mut cuts = cuts;
         cuts.sort_unstable();
         for (i, t) in cuts.into_iter().enumerate() {
-            cut.run_until(Time(t));
+            if i % 2 == 0 {
+                cut.run_until_message(Time(t)); // perhaps not so far
+            } else {
+                cut.run_until(Time(t));
+            }
             if i % 3 == 1 {
                 cut = cut.fork();
             } else if i % 3 == 2 {
