@@ -418,7 +418,9 @@ fn watch(l: &mut Local, mem: &mut Memory, off: usize, reach: u64) -> bool {
 fn make_local<G: Guest>(g: &G, mem: &mut Memory, number: u32) -> Option<Local> {
     let addr = u64::from(number) << 12;
     let (slot, bytes) = mem.code_page(addr)?;
-    let next = mem.code_page(addr + PAGE as u64);
+    // Data behind a page of code is not its business unless an instruction reaches into it.
+    let last = u16::from_le_bytes([bytes[PAGE - 2], bytes[PAGE - 1]]);
+    let next = mem.code_page(addr + PAGE as u64).filter(|_| g.reaches_on(last));
     let tail = next.map(|(_, b)| [b[0], b[1]]);
     let next_slot = next.map(|n| n.0);
     let key = (g.decoder_id(), mem.table_bits(), number, mem.page_hash(slot), tail);

@@ -106,6 +106,10 @@ pub trait Guest {
 
     /// Which decoding this is: two CPUs with equal ids decode equal bytes at equal addresses alike.
     fn decoder_id(&self) -> u64;
+    /// An instruction that begins with this halfword is longer.
+    fn reaches_on(&self, _first: u16) -> bool {
+        true
+    }
     /// Decodes a block that starts at `code[offset]`, address `pc`, with decoder state `it`. `code` is the page and
     /// as much of the next one as an instruction may reach into. At most `max` instructions; none that starts
     /// at or behind `page_end` (an offset into `code`).

@@ -211,6 +211,10 @@ impl Guest for Core {
         decode::DECODER_ID
     }
 
+    fn reaches_on(&self, first: u16) -> bool {
+        first & 3 == 3
+    }
+
     fn translate(&self, code: &[u8], offset: usize, page_end: usize, pc: u32, _: u8, max: usize) -> Block {
         decode::translate(code, offset, page_end, pc, max)
     }

@@ -513,6 +513,10 @@ impl Guest for Core {
         self.decoder.id()
     }
 
+    fn reaches_on(&self, first: u16) -> bool {
+        first >> 11 > 0b11100
+    }
+
     fn translate(&self, code: &[u8], offset: usize, page_end: usize, pc: u32, it: u8, max: usize) -> Block {
         decode::translate(&self.decoder, code, offset, page_end, pc, it, max)
     }
