@@ -1,23 +1,12 @@
 //! `flotilla lockstep`: every image of the project beside Unicorn, for a bounded number of instructions; and what a build
 //! without Unicorn says.
 
-use std::{
-    fs,
-    path::PathBuf,
-    process::{Command, Stdio},
-};
+use std::process::{Command, Stdio};
 
 struct Said {
     out: String,
     err: String,
     code: Option<i32>,
-}
-
-/// A file of this test program's own.
-fn file(name: &str, bytes: impl AsRef<[u8]>) -> String {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    fs::write(&path, bytes).expect("the test's own folder");
-    path.display().to_string()
 }
 
 fn flotilla(words: &[&str], input: Stdio) -> Said {
@@ -50,6 +39,14 @@ fn lockstep_without_unicorn_says_how_to_get_it() {
 #[cfg(feature = "unicorn")]
 mod beside {
     use super::*;
+    use std::{fs, path::PathBuf};
+
+    /// A file of this test program's own.
+    fn file(name: &str, bytes: impl AsRef<[u8]>) -> String {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::write(&path, bytes).expect("the test's own folder");
+        path.display().to_string()
+    }
 
     /// What is typed at a MicroPython prompt: integers, floats, text, exceptions, garbage to collect.
     const PYTHON: &str = "\
