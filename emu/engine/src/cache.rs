@@ -53,7 +53,12 @@ impl CodePage {
 /// Pages that stay in the store although nobody uses them.
 const STORE_LIMIT: usize = 1024;
 
-type Store = BTreeMap<Key, Arc<CodePage>>;
+#[derive(Default)]
+struct Store {
+    pages: BTreeMap<Key, Arc<CodePage>>,
+    /// The last want of memory for which all pages were given up.
+    pressure: u64,
+}
 
 fn store() -> MutexGuard<'static, Store> {
     static STORE: OnceLock<Mutex<Store>> = OnceLock::new();
@@ -63,15 +68,29 @@ fn store() -> MutexGuard<'static, Store> {
 
 /// Drops the pages that nobody's list holds.
 fn purge(store: &mut Store) {
-    store.retain(|_, page| Arc::strong_count(page) > 1);
+    store.pages.retain(|_, page| Arc::strong_count(page) > 1);
+}
+
+/// Memory for compiled code ran out: nobody finds the old pages any more, so that each goes when the last CPU that holds it
+/// lets go. (Purging would not do: of the CPUs that share a page, one always takes it again before another lets go.)
+fn give_up_pages(pressure: u64) {
+    let old = {
+        let mut store = store();
+        if store.pressure >= pressure {
+            return;
+        }
+        store.pressure = pressure;
+        std::mem::take(&mut store.pages)
+    };
+    drop(old); // outside the lock
 }
 
 fn shared_page(key: Key, bytes: impl FnOnce() -> Box<[u8]>) -> Arc<CodePage> {
     let mut store = store();
-    if store.len() >= STORE_LIMIT {
+    if store.pages.len() >= STORE_LIMIT {
         purge(&mut store);
     }
-    Arc::clone(store.entry(key).or_insert_with(|| Arc::new(CodePage::new(bytes()))))
+    Arc::clone(store.pages.entry(key).or_insert_with(|| Arc::new(CodePage::new(bytes()))))
 }
 
 /// A page this CPU executes.
@@ -177,7 +196,7 @@ impl CodeCache {
         if pressure != self.pressure {
             self.pressure = pressure;
             self.forget_pages();
-            purge(&mut store());
+            give_up_pages(pressure);
         }
     }
 
