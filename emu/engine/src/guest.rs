@@ -41,7 +41,7 @@ pub struct Shape {
     pub pc: u8,
     /// A slot that is always zero.
     pub zero: u8,
-    /// The slots that host registers hold: the nine that code uses most.
+    /// The slots that host registers hold: the nine that code uses most. They hold 32-bit values, zero extended.
     pub hot: [u8; 9],
     /// First of 32 slots that are cheaper to reach than others.
     pub base: u8,
@@ -56,7 +56,7 @@ pub trait Guest {
     /// For the compiler. `None`: the interpreter alone executes this guest.
     const SHAPE: Option<Shape> = None;
 
-    /// The register file.
+    /// The register file: always the same place while the guest stays where it is.
     fn regs(&mut self) -> &mut Regs;
     /// Address of the next instruction.
     fn pc(&self) -> u32;
@@ -93,7 +93,7 @@ pub trait Guest {
     /// The same for a target that is nothing but an address of code: sets program counter and decoder state. `false`, and
     /// nothing done: use [`Guest::jump`].
     fn jump_plain(&mut self, target: u32) -> bool;
-    /// The function `op.imm`. `insn` is the instruction it belongs to; the program counter still is the block's.
+    /// The function `op.imm`. `insn` is the instruction it belongs to; the program counter is anywhere.
     fn call(&mut self, bus: &mut Bus, op: &Op, insn: &Insn) -> Result<Flow, Self::Fault>;
     /// The function of [`Code::Float`](crate::ir::Code::Float), for a front end that uses it.
     fn float(&mut self, _op: &Op) {

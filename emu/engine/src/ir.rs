@@ -9,6 +9,8 @@
 //!   register, so that a faulting instruction can be repeated. Intermediate values go to temporaries.
 //! - `Ld*`, `St*`, `Call`, `Udiv` and `Sdiv` may fault. `LdM` and `StM` may when some of the words are moved already: the
 //!   base and what is repeated must not be among the registers loaded.
+//! - Behind an operation that may stop (`Ld*`, `St*`, `Call`), no operation of the same instruction sets flags: the run of a whole
+//!   block leaves out flags that the next instruction sets, and a stop in between would miss them.
 //! - The last operation of a block is one for which [`Code::ends_block`] is true. Under a [`Code::Skip`] such an
 //!   operation may also stand earlier (a conditional return): then the block goes on behind it.
 
