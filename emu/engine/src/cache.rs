@@ -28,9 +28,9 @@ type Key = (u64, u32, u32, u128, Option<[u8; 2]>);
 pub(crate) struct CodePage {
     /// The page and up to two bytes of the next one.
     bytes: Box<[u8]>,
-    /// One for each halfword at which a block may start. The block itself lies here, not behind a pointer: finding a
-    /// block is a chain of loads, and each misses the cache when many machines take turns.
-    blocks: Box<[OnceLock<Block>; STARTS]>,
+    /// One for each halfword at which a block may start. The blocks lie elsewhere: there are few, and making a page that no
+    /// other CPU has seen costs what it is long.
+    blocks: Box<[OnceLock<Box<Block>>; STARTS]>,
     /// What of it was compiled, once somebody may run that. `None` in it: there is no memory for it.
     jit: OnceLock<Option<PageCode>>,
 }
@@ -339,7 +339,7 @@ impl CodeCache {
         let code = &l.code;
         match code.blocks[start].get() {
             None => Some(decode(code, g, pc)),
-            block => block,
+            Some(block) => Some(block),
         }
     }
 
@@ -372,7 +372,7 @@ impl CodeCache {
 #[inline(never)]
 fn decode<'a, G: Guest>(code: &'a CodePage, g: &G, pc: u32) -> &'a Block {
     let off = pc as usize & (PAGE - 1);
-    code.blocks[off / 2].get_or_init(|| g.translate(&code.bytes, off, PAGE, pc, 0, MAX_INSNS))
+    code.blocks[off / 2].get_or_init(|| Box::new(g.translate(&code.bytes, off, PAGE, pc, 0, MAX_INSNS)))
 }
 
 /// Makes sure that the bytes of a block at `pc` still are the page's, and are watched. `None`: no memory there any more.

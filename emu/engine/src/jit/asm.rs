@@ -93,7 +93,6 @@ pub struct Label(usize);
 const UNBOUND: usize = usize::MAX;
 
 /// Code under construction.
-#[derive(Default)]
 pub struct Asm {
     pub code: Vec<u8>,
     labels: Vec<usize>,
@@ -101,6 +100,18 @@ pub struct Asm {
     local: Vec<(usize, Label)>,
     /// Relative words to offsets in the code memory.
     outside: Vec<(usize, u32)>,
+}
+
+impl Default for Asm {
+    fn default() -> Self {
+        // Room for all but the longest blocks.
+        Asm {
+            code: Vec::with_capacity(2048),
+            labels: Vec::with_capacity(64),
+            local: Vec::with_capacity(64),
+            outside: Vec::with_capacity(16),
+        }
+    }
 }
 
 impl Asm {
