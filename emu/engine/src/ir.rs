@@ -543,6 +543,12 @@ impl Code {
         })
     }
 
+    /// Flags that count before this operation, if `live` count behind it.
+    pub(crate) fn live_before(self, live: u8) -> u8 {
+        let sets = self.flagless().map_or(0, |(sets, _)| sets);
+        live & !sets | self.flags_read()
+    }
+
     /// Flags this operation needs to be right when it runs. Whatever may fault, stop or leave needs all of them.
     pub fn flags_read(self) -> u8 {
         use Code::*;
@@ -717,13 +723,12 @@ impl Builder {
 fn drop_dead_flags(ops: &mut [Op]) {
     let mut live = flags::ALL;
     for op in ops.iter_mut().rev() {
-        if let Some((sets, plain)) = op.full.flagless() {
-            if sets & live == 0 {
-                op.code = plain;
-            }
-            live &= !sets;
+        if let Some((sets, plain)) = op.full.flagless()
+            && sets & live == 0
+        {
+            op.code = plain;
         }
-        live |= op.full.flags_read();
+        live = op.full.live_before(live);
     }
 }
 

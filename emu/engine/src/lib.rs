@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 pub mod cache;
+mod counters;
 pub mod fp;
 pub mod guest;
 pub mod interp;

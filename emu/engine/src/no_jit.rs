@@ -1,5 +1,6 @@
 //! What stands in for the compiler on hosts for which there is none: nothing is ever compiled.
 
+pub use crate::counters::Counters;
 use crate::{
     guest::{Guest, Shape},
     interp::Left,
@@ -7,23 +8,6 @@ use crate::{
 };
 use emu_core::bus::Bus;
 use std::convert::Infallible;
-
-/// What the compiler did in this process: nothing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Counters {
-    /// Blocks that were compiled.
-    pub blocks: u64,
-    /// Guest instructions in them.
-    pub insns: u64,
-    /// Bytes of host code.
-    pub bytes: u64,
-    /// Blocks that were not.
-    pub refused: u64,
-    /// Bytes of code memory in use.
-    pub in_use: u64,
-    /// Jumps that were patched.
-    pub links: u64,
-}
 
 /// What the compiler did so far.
 pub fn counters() -> Counters {
@@ -80,12 +64,10 @@ impl PageCode {
     }
 }
 
+#[allow(dead_code)] // nothing is compiled, so nothing is left
 pub(crate) enum Why {
-    #[allow(dead_code)]
     Budget,
-    #[allow(dead_code)]
     Target(Option<u32>),
-    #[allow(dead_code)]
     Helper,
 }
 

@@ -156,16 +156,13 @@ pub fn compile(
     Some(at)
 }
 
-/// Flags that count behind each operation, by the rules of the pass in [`crate::ir`].
+/// Flags that count behind each operation.
 fn liveness(block: &Block) -> Vec<u8> {
     let mut live = flags::ALL;
     let mut out = vec![0; block.ops.len()];
     for (i, op) in block.ops.iter().enumerate().rev() {
         out[i] = live;
-        if let Some((sets, _)) = op.full.flagless() {
-            live &= !sets;
-        }
-        live |= op.full.flags_read();
+        live = op.full.live_before(live);
     }
     out
 }

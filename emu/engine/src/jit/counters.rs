@@ -1,5 +1,6 @@
-//! What the compiler did in this process: for people and benchmarks, no part of any state.
+//! Where the compiler counts what it does.
 
+use crate::counters::Counters;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The process's counters.
@@ -18,23 +19,6 @@ const fn zero() -> AtomicU64 {
 
 pub(crate) static COUNTERS: Atomics =
     Atomics { blocks: zero(), insns: zero(), bytes: zero(), refused: zero(), slabs: zero(), links: zero() };
-
-/// What the compiler did in this process.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Counters {
-    /// Blocks that were compiled.
-    pub blocks: u64,
-    /// Guest instructions in them.
-    pub insns: u64,
-    /// Bytes of host code.
-    pub bytes: u64,
-    /// Blocks that were not: code that the compiler does not take, or no memory left.
-    pub refused: u64,
-    /// Bytes of code memory in use.
-    pub in_use: u64,
-    /// Jumps that were patched.
-    pub links: u64,
-}
 
 /// What the compiler did so far.
 pub fn counters() -> Counters {

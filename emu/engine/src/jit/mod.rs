@@ -22,6 +22,7 @@ mod memory;
 mod ops;
 mod stubs;
 
+pub use crate::counters::Counters;
 use crate::{
     guest::{Guest, Shape},
     interp::{Left, exec_op},
@@ -30,7 +31,7 @@ use crate::{
 use asm::Asm;
 use compile::{GUARD_TO_SITE, Link, Site};
 use counters::COUNTERS;
-pub use counters::{Counters, counters};
+pub use counters::counters;
 use emu_core::{bus::Bus, memory::PAGE};
 use memory::{CodeMemory, SLAB};
 use std::{
