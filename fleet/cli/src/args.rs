@@ -10,7 +10,7 @@ Exit codes:
   1  the guest ended itself with an error, or an expectation failed
   2  wrong usage
   3  an image, machine, file, port or engine cannot be used
-  4  time ran out: --until's text did not appear
+  4  time ran out: --until's text did not appear, or a scenario's timeout was over
   5  a guest's CPU locked up
   6  the digest is not the one that --expect-digest gives; runs that should be the same differ
   7  this build of the program lacks what is asked for";
@@ -26,7 +26,8 @@ rate, once it has enabled its receiver and has room; line ends become the Enter 
 are). Its end does not end the run. Without --for and --until such a run goes on until the guest ends
 itself or sleeps for ever.
 
-Standard output carries the console's bytes, nothing else; the summary goes to standard error.";
+Standard output carries the console's bytes, nothing else; the summary goes to standard error. When nobody reads standard
+output any more, the run ends, unless --until, --expect-digest, --record or --pcap want something of it.";
 
 const REPLAY: &str = "\
 A session holds what was run, the hashes of the images, every command (what was typed, pressed, written by a debugger,

@@ -3,6 +3,7 @@
 use crate::{
     args::{CheckArgs, EngineName},
     exit::{Code, Failure},
+    out::{Stdout, say},
     replay::rebuild,
     show,
 };
@@ -43,7 +44,7 @@ pub fn check(args: &CheckArgs) -> Result<Code, Failure> {
     // It was read a moment ago; only somebody who takes its images away meanwhile can bring an error about.
     let again = || read().unwrap_or_else(|e| panic!("{}", e.message));
     if first.plan.switches.iter().any(|s| s.gateway.is_some()) {
-        writeln!(io::stdout(), "{GATEWAY}")?;
+        writeln!(Stdout, "{GATEWAY}")?;
     }
     let steps = !first.steps.is_empty();
     engines(args, first.fleet)?;
@@ -65,7 +66,7 @@ fn session(args: &CheckArgs) -> Result<Code, Failure> {
     }
     let (session, warnings) = fleet_host::record::read(&args.file)?;
     for w in warnings {
-        eprintln!("warning: {}: {w}", args.file.display());
+        say!("warning: {}: {w}", args.file.display());
     }
     engines(args, rebuild(&session, None)?)?;
     let build = || {
@@ -119,7 +120,7 @@ fn conditions(args: &CheckArgs) -> Vec<Condition> {
 
 /// Says how one condition compares; `true`: it is the same.
 fn say(name: &str, divergence: Option<Divergence>) -> Result<bool, Failure> {
-    let mut out = io::stdout();
+    let mut out = Stdout;
     match &divergence {
         None => writeln!(out, "same     {name}")?,
         Some(d) => write!(out, "DIFFERS  {name}\n{d}")?,
@@ -152,7 +153,7 @@ fn fleet(
 
 fn introduce(reference: &Condition, end: Time, checkpoints: usize, digest: u128) -> io::Result<()> {
     let name = &reference.name;
-    writeln!(io::stdout(), "the reference: {name}, {end} s, {checkpoints} checkpoints, digest: {digest:032x}")
+    writeln!(Stdout, "the reference: {name}, {end} s, {checkpoints} checkpoints, digest: {digest:032x}")
 }
 
 /// What a run of a scenario leaves.
@@ -173,7 +174,7 @@ fn scenario(args: &CheckArgs, read: &dyn Fn() -> Scenario) -> Result<bool, Failu
     let digest = reference.digests.last().map_or(0, |d| d.1);
     introduce(&all[0], end, reference.digests.len(), digest)?;
     if let Some(why) = &reference.failure {
-        writeln!(io::stdout(), "the scenario fails, which is compared too:\n{why}")?;
+        writeln!(Stdout, "the scenario fails, which is compared too:\n{why}")?;
     }
     let script = read().fleet.besides_own(&reference.commands);
     let build = || read().fleet;
@@ -194,7 +195,7 @@ fn scenario(args: &CheckArgs, read: &dyn Fn() -> Scenario) -> Result<bool, Failu
         let after = [ours.get(k), others.get(k)].into_iter().flatten().map(|d| d.0).min().unwrap_or(end);
         same &= say(&other.name, Some(locate(&subject, &all[0], other, before, after)))?;
         if let Some((a, b)) = reference.commands.iter().zip(&theirs.commands).find(|(a, b)| a != b) {
-            writeln!(io::stdout(), "  first command that differs: {a:?} / {b:?}")?;
+            writeln!(Stdout, "  first command that differs: {a:?} / {b:?}")?;
         }
     }
     Ok(same)

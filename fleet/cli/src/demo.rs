@@ -4,12 +4,14 @@ use crate::{
     args::DemoArgs,
     console::Lines,
     exit::{Code, Failure},
+    out::Stdout,
+    outputs,
     show::{Consoles, Show, Spent, capture, code, executor, finish, note, prepare},
 };
 use emu_core::Time;
 use fleet::Node;
 use fleet_host::{Io, Plan, Runner, io as host_io, load};
-use std::io::{self, Write};
+use std::io::Write;
 
 /// The image that ships, and its board.
 const IMAGE: &str = "demo-beacon";
@@ -25,23 +27,25 @@ pub fn demo(args: &DemoArgs) -> Result<Code, Failure> {
     let names: Vec<_> = nodes.iter().map(|n| n.name.clone()).collect();
     let count = nodes.len();
     let what = format!("{count} micro:bits, {SPACING} m apart, run {IMAGE} (source in images/guests/beacon)");
+    outputs::check(&[], &[("--pcap", args.outcome.pcap.as_deref())])?;
     let mut fleet = load::fleet(seed, args.common.slice, nodes);
     note(prepare(&args.common, &mut fleet)?);
-    writeln!(io::stdout(), "{what}")?;
+    writeln!(Stdout, "{what}")?;
     let (send, events) = host_io::events();
     let io = Io::start(vec![], send)?;
     let plan = Plan { end: Some(Time(args.for_)), digest_every: args.common.digest_every, ..Plan::default() };
     let mut runner = Runner::new(fleet, executor(&args.common, count), events, None, plan);
     capture(&args.outcome, &mut runner)?;
-    let consoles = Consoles::Lines(Lines::new(io::stdout(), names, None));
-    let mut show = Show { consoles, notes: Box::new(io::stdout()), failure: None };
+    let consoles = Consoles::Lines(Lines::new(Stdout, names, None));
+    let for_readers = args.outcome.expect_digest.is_none() && args.outcome.pcap.is_none();
+    let mut show = Show { consoles, notes: Box::new(Stdout), failure: None, for_readers };
     spent.built();
     let end = runner.run(&mut show);
     drop(io);
     if let Consoles::Lines(l) = &mut show.consoles {
         l.finish()?;
     }
-    let (view, digest) = finish(&mut runner, &args.outcome, args.common.stats, spent, &mut io::stdout())?;
+    let (view, digest) = finish(&mut runner, &args.outcome, args.common.stats, spent, &mut Stdout)?;
     match show.failure {
         Some(why) => Err(Failure::input(why)),
         None => Ok(code(&view, end, false, false).unwrap_or(digest)),

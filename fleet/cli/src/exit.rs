@@ -57,10 +57,6 @@ impl From<InputError> for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(e: std::io::Error) -> Failure {
-        match e.kind() {
-            // Who has read enough closes the pipe; that is no failure, and nobody is left to be told.
-            std::io::ErrorKind::BrokenPipe => Failure { message: String::new(), code: Code::Ok },
-            _ => Failure::input(e.to_string()),
-        }
+        Failure::input(e.to_string())
     }
 }

@@ -1,12 +1,15 @@
 //! `flotilla images` and `flotilla machines`.
 
-use crate::exit::{Code, Failure};
+use crate::{
+    exit::{Code, Failure},
+    out::Stdout,
+};
 use fleet_host::load;
 use std::io::{self, Write};
 
 /// Lists the catalogue, or prints one image's path.
 pub fn images(path: Option<&str>) -> Result<Code, Failure> {
-    let mut out = io::stdout().lock();
+    let mut out = Stdout;
     if let Some(name) = path {
         let image = images::find(name).map_err(|e| Failure::input(e.to_string()))?;
         writeln!(out, "{}", image.path().display())?;
@@ -28,7 +31,7 @@ pub fn images(path: Option<&str>) -> Result<Code, Failure> {
 
 /// Lists the machines, or describes one.
 pub fn machines(name: Option<&str>) -> Result<Code, Failure> {
-    let mut out = io::stdout().lock();
+    let mut out = Stdout;
     if let Some(name) = name {
         describe(&mut out, &load::board(name)?)?;
         return Ok(Code::Ok);

@@ -121,7 +121,7 @@ mod beside {
     fn print(fleet: &mut Fleet) {
         let bytes: Vec<u8> = fleet.take_console().iter().map(|b| b.byte).collect();
         // Nobody may read any more; the comparison goes on all the same.
-        let _ = io::stdout().write_all(&bytes).and_then(|()| io::stdout().flush());
+        let _ = Stdout.write_all(&bytes).and_then(|()| Stdout.flush());
     }
 
     fn finish(
@@ -131,7 +131,7 @@ mod beside {
         cpu: std::time::Duration,
     ) -> Result<Code, Failure> {
         print(&mut one.fleet);
-        let mut out = io::stderr();
+        let mut out = Stderr;
         tally(&mut out, beside)?;
         if let End::Differs(d) = end {
             let place = one.fleet.nodes().next().map_or(String::new(), |n| n.firmware.place(d.pc));

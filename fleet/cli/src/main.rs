@@ -1,12 +1,16 @@
 //! `flotilla`: runs firmware on emulated machines, alone or as a fleet.
+#![deny(clippy::print_stdout, clippy::print_stderr)] // they panic when nobody reads: see `out`
 
 mod args;
 mod check;
 mod console;
 mod demo;
 mod exit;
+mod junit;
 mod lists;
 mod lockstep;
+mod out;
+mod outputs;
 mod replay;
 mod run;
 mod show;
@@ -18,6 +22,7 @@ mod test;
 
 use args::{Cli, RecordArgs, Task};
 use clap::Parser;
+use out::say;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -37,11 +42,11 @@ fn main() -> ExitCode {
         Task::Images { path } => lists::images(path.as_deref()),
         Task::Machines { name } => lists::machines(name.as_deref()),
     };
-    match outcome {
+    match outcome.and_then(out::verdict) {
         Ok(code) => code.into(),
         Err(failure) => {
             if !failure.message.is_empty() {
-                eprintln!("error: {}", failure.message);
+                say!("error: {}", failure.message);
             }
             failure.code.into()
         }

@@ -4,6 +4,8 @@ use crate::{
     args::ReplayArgs,
     console::Lines,
     exit::{Code, Failure},
+    out::{Stderr, Stdout, say},
+    outputs,
     show::{engine, note, pool},
     subject::one,
     summary,
@@ -21,7 +23,7 @@ use fleet_host::{
     record::{Recorded, read},
     usage::cpu_time,
 };
-use std::{io, path::Path};
+use std::path::{Path, PathBuf};
 
 /// Runs the command.
 pub fn replay(args: &ReplayArgs) -> Result<Code, Failure> {
@@ -29,8 +31,10 @@ pub fn replay(args: &ReplayArgs) -> Result<Code, Failure> {
     let (session, warnings) = read(&args.file)?;
     let file = args.file.display();
     for w in warnings {
-        eprintln!("warning: {file}: {w}");
+        say!("warning: {file}: {w}");
     }
+    let inputs = [&[args.file.clone()], &named(&session)[..]].concat();
+    outputs::check(&inputs, &[("--export", args.export.as_deref())])?;
     let mut fleet = rebuild(&session, args.slice)?;
     note(engine(args.engine, &mut fleet)?);
     let names: Vec<_> = fleet.nodes().map(|n| n.name.clone()).collect();
@@ -38,17 +42,17 @@ pub fn replay(args: &ReplayArgs) -> Result<Code, Failure> {
         return Err(Failure::input(format!("{file}: the session's nodes are not those of its fleet")));
     }
     let executor = pool(args.threads, names.len());
-    let lines = Lines::new(io::stdout(), names, None);
+    let lines = Lines::new(Stdout, names, None);
     let mut watch = Watch { lines, export: args.export.as_ref().map(|_| Export::of(&session)) };
     let replayed = record::replay(&session, &mut fleet, &*executor, args.for_.map(Time), &mut watch);
     watch.lines.finish()?;
     let cpu = cpu_time().saturating_sub(started);
     let (view, digest) = (fleet.view(), fleet.digest());
     let commands = session.happenings.iter().filter(|h| matches!(h, Happening::Command(_))).count();
-    eprintln!("replayed: {commands} commands, {} checkpoints are the same", replayed.checked);
-    summary::write(&mut io::stderr(), &view, cpu, digest)?;
+    say!("replayed: {commands} commands, {} checkpoints are the same", replayed.checked);
+    summary::write(&mut Stderr, &view, cpu, digest)?;
     if let Some(mismatch) = replayed.mismatch {
-        eprintln!("error: this is not what was recorded: {}", explain(&mismatch, &session));
+        say!("error: this is not what was recorded: {}", explain(&mismatch, &session));
         return Ok(Code::Digest);
     }
     if let (Some(path), Some(export)) = (&args.export, watch.export) {
@@ -63,7 +67,7 @@ fn write(path: &Path, export: Export, session: &Session, end: Time) -> Result<()
     let unwritable = |e| Failure::input(format!("cannot write {}: {e}", path.display()));
     std::fs::write(path, text).map_err(unwritable)?;
     if left_out > 0 {
-        eprintln!("warning: {left_out} commands have no step in a scenario: they stand there as comments");
+        say!("warning: {left_out} commands have no step in a scenario: they stand there as comments");
     }
     Ok(())
 }
@@ -91,6 +95,20 @@ pub fn rebuild(session: &Session, slice: Option<u64>) -> Result<Fleet, Failure> 
     }
 }
 
+/// Files that a session names.
+fn named(session: &Session) -> Vec<PathBuf> {
+    let header = &session.header;
+    let folder = match &header.subject {
+        Subject::Fleet { file, .. } => Path::new(file).parent().unwrap_or(Path::new("")),
+        Subject::Image { .. } => Path::new(""),
+    };
+    let mut all: Vec<_> = header.images.keys().chain(header.boards.keys()).map(|n| folder.join(n)).collect();
+    if let Subject::Fleet { file, .. } = &header.subject {
+        all.push(file.into());
+    }
+    all
+}
+
 fn explain(mismatch: &Mismatch, session: &Session) -> String {
     match mismatch {
         Mismatch::Digest { same, at, wanted, got } => format!(
@@ -105,7 +123,7 @@ fn explain(mismatch: &Mismatch, session: &Session) -> String {
 
 /// Shows consoles line by line, and may write a scenario.
 struct Watch {
-    lines: Lines<io::Stdout>,
+    lines: Lines<Stdout>,
     export: Option<Export>,
 }
 

@@ -1,9 +1,11 @@
 //! `flotilla run`: one machine, or the fleet of a file.
 
 use crate::{
-    args::RunArgs,
+    args::{Outcome, RunArgs},
     console::{Lines, Raw},
     exit::{Code, Failure},
+    out::{Stderr, Stdout, say},
+    outputs,
     show::{Consoles, Show, Spent, capture, code, executor, finish, not_recorded, note, prepare},
     subject::{Subject, View, subject},
     terminal::{HELP, Keys, RawMode, Returns},
@@ -35,7 +37,9 @@ enum Side {
 /// Runs the command.
 pub fn run(args: &RunArgs) -> Result<Code, Failure> {
     let mut spent = Spent::start();
-    let Subject { mut fleet, view, header } = subject(args)?;
+    let Subject { mut fleet, view, header, inputs } = subject(args)?;
+    let written = [("--record", &args.record), ("--pcap", &args.outcome.pcap)];
+    outputs::check(&inputs, &written.map(|(option, path)| (option, path.as_deref())))?;
     let nodes = fleet.nodes().len();
     patches(&fleet);
     let ports = args.gdb.map(|addr| gdb::bind(addr, nodes)).transpose()?.unwrap_or_default();
@@ -43,7 +47,7 @@ pub fn run(args: &RunArgs) -> Result<Code, Failure> {
     let outlet = Outlet::open(&fleet)?;
     let served = outlet.as_ref().is_some_and(|o| !o.forwards().is_empty());
     for (switch, place) in outlet.iter().flat_map(Outlet::forwards) {
-        eprintln!("{switch}: listening on {place}");
+        say!("{switch}: listening on {place}");
     }
     let mut engine = prepare(&args.common, &mut fleet)?;
     if !args.pty {
@@ -72,14 +76,14 @@ pub fn run(args: &RunArgs) -> Result<Code, Failure> {
     let end = runner.run(&mut show);
     drop((side, io)); // the terminal is itself again, debuggers have their answers
     match &mut show.consoles {
-        Consoles::Raw(raw) if !raw.at_line_start() && io::stdout().is_tty() => eprintln!(),
+        Consoles::Raw(raw) if !raw.at_line_start() && io::stdout().is_tty() => say!(""),
         Consoles::Raw(_) => {}
         Consoles::Lines(lines) => lines.finish()?,
     }
     if end == End::Asleep {
-        eprintln!("every guest that runs sleeps for ever: nothing is due that could wake one");
+        say!("every guest that runs sleeps for ever: nothing is due that could wake one");
     }
-    let (view, digest) = finish(&mut runner, &args.outcome, args.common.stats, spent, &mut io::stderr())?;
+    let (view, digest) = finish(&mut runner, &args.outcome, args.common.stats, spent, &mut Stderr)?;
     match &show.failure {
         Some(why) => Err(Failure::input(why)),
         None => Ok(code(&view, end, show.found(), args.until.is_some()).unwrap_or(digest)),
@@ -95,22 +99,17 @@ fn patches(fleet: &Fleet) {
         else {
             continue;
         };
-        eprintln!("{}: patched at {addr:#010x}: {} -> {}", node.name, hex(was), hex(bytes));
+        say!("{}: patched at {addr:#010x}: {} -> {}", node.name, hex(was), hex(bytes));
     }
 }
 
-/// Begins the recording that the command line asks for. A disk that is full now does not keep the fleet from running.
+/// Begins the recording that the command line asks for.
 fn recording(args: &RunArgs, header: Header, fleet: &Fleet) -> Result<Option<Recording>, Failure> {
     let Some(path) = &args.record else { return Ok(None) };
     let unwritable = |e| Failure::input(format!("cannot write {}: {e}", path.display()));
     let file = std::fs::File::create(path).map_err(unwritable)?;
-    match Recording::start(Box::new(file), header, fleet) {
-        Ok(recording) => Ok(Some(recording)),
-        Err(e) => {
-            not_recorded(&mut io::stderr(), &e)?;
-            Ok(None)
-        }
-    }
+    let recording = Recording::start(Box::new(file), header, fleet);
+    Ok(Some(recording.map_err(|e| Failure::input(not_recorded(&e)))?))
 }
 
 /// How virtual time keeps to the host's.
@@ -141,7 +140,7 @@ fn connect(
     };
     if args.pty {
         let pty = Pty::open()?;
-        writeln!(io::stdout(), "console: {}", pty.name().display())?;
+        writeln!(Stdout, "console: {}", pty.name().display())?;
         host_io::read_on_thread(pty.ours.try_clone()?, events, |b| vec![HostEvent::Typed(b.to_vec())]);
         return Ok(Side::Pty(pty));
     }
@@ -153,7 +152,7 @@ fn connect(
         let mode = RawMode::enter()?;
         let mut keys = Keys::default();
         let help = || {
-            let _ = Returns::new(io::stderr()).write_all(HELP.as_bytes());
+            let _ = Returns::new(Stderr).write_all(HELP.as_bytes());
         };
         host_io::read_on_thread(io::stdin(), events, move |b| keys.take(b, help));
         return Ok(Side::Terminal(mode));
@@ -188,20 +187,21 @@ fn show(args: &RunArgs, side: &Side, view: View, fleet: &Fleet) -> Result<Show, 
     let raw = matches!(side, Side::Terminal(_));
     let out: Box<dyn Write> = match side {
         Side::Pty(pty) => Box::new(pty.ours.try_clone()?),
-        _ if raw && io::stdout().is_tty() => Box::new(Returns::new(io::stdout())),
-        _ => Box::new(io::stdout()),
+        _ if raw && io::stdout().is_tty() => Box::new(Returns::new(Stdout)),
+        _ => Box::new(Stdout),
     };
-    let notes: Box<dyn Write> =
-        if raw { Box::new(Returns::new(io::stderr())) } else { Box::new(io::stderr()) };
+    let notes: Box<dyn Write> = if raw { Box::new(Returns::new(Stderr)) } else { Box::new(Stderr) };
     let until = args.until.as_deref();
     let consoles = match view {
         View::Lines => {
             let names = fleet.nodes().map(|n| n.name.clone()).collect();
-            Consoles::Lines(Lines::new(io::stdout(), names, until))
+            Consoles::Lines(Lines::new(Stdout, names, until))
         }
         View::Raw { node, shown, .. } => Consoles::Raw(Raw::new(out, node, shown, until)),
     };
-    Ok(Show { consoles, notes, failure: None })
+    let Outcome { expect_digest, pcap } = &args.outcome;
+    let for_readers = until.is_none() && expect_digest.is_none() && pcap.is_none() && args.record.is_none();
+    Ok(Show { consoles, notes, failure: None, for_readers })
 }
 
 #[cfg(test)]

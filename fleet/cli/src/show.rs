@@ -4,13 +4,14 @@ use crate::{
     args::{Common, Outcome},
     console::{Lines, Raw},
     exit::{Code, Failure},
+    out::{self, Stdout, say},
     stats, summary,
 };
 use emu_core::cpu::Engine;
 use fleet::{ConsoleByte, Fleet, FleetView, NodeState};
 use fleet_host::{Capture, End, Note, Pool, Runner, Watcher, usage::cpu_time};
 use std::{
-    io::{self, Write},
+    io::Write,
     ops::ControlFlow,
     sync::{Arc, Once},
     time::Duration,
@@ -21,7 +22,7 @@ pub enum Consoles {
     /// Byte by byte.
     Raw(Raw),
     /// Line by line.
-    Lines(Lines<io::Stdout>),
+    Lines(Lines<Stdout>),
 }
 
 /// Shows consoles, and digests on `notes`.
@@ -32,6 +33,8 @@ pub struct Show {
     pub notes: Box<dyn Write>,
     /// Why the run cannot go on.
     pub failure: Option<String>,
+    /// It ends when nobody reads standard output any more: nothing else comes of it.
+    pub for_readers: bool,
 }
 
 impl Show {
@@ -46,13 +49,14 @@ impl Show {
 
 impl Watcher for Show {
     fn console(&mut self, bytes: &[ConsoleByte]) -> ControlFlow<()> {
-        match &mut self.consoles {
+        let shown = match &mut self.consoles {
             Consoles::Raw(raw) => raw.show(bytes),
             Consoles::Lines(lines) => match lines.show(bytes) {
                 Ok(()) if !lines.found => ControlFlow::Continue(()),
                 _ => ControlFlow::Break(()),
             },
-        }
+        };
+        if self.for_readers && out::is_gone() { ControlFlow::Break(()) } else { shown }
     }
     fn note(&mut self, fleet: &Fleet, note: Note) {
         let several = fleet.nodes().len() > 1;
@@ -64,7 +68,10 @@ impl Watcher for Show {
                 self.failure = Some(format!("cannot write what is on the air: {why}"));
                 Ok(())
             }
-            Note::RecordingFailed(why) => not_recorded(&mut self.notes, &why),
+            Note::RecordingFailed(why) => {
+                self.failure = Some(not_recorded(&why));
+                Ok(())
+            }
             Note::Paused(true) => {
                 writeln!(self.notes, "\npaused at {} s; Ctrl-A p goes on", fleet.now())
             }
@@ -80,9 +87,9 @@ impl Watcher for Show {
     }
 }
 
-/// Says that the session cannot be written any more.
-pub fn not_recorded(out: &mut dyn Write, why: &dyn std::fmt::Display) -> io::Result<()> {
-    writeln!(out, "warning: the session is recorded no further, the run goes on: {why}")
+/// The session cannot be written any more.
+pub fn not_recorded(why: &dyn std::fmt::Display) -> String {
+    format!("cannot write the recorded session: {why}")
 }
 
 /// The executor that the command line asks for; `useful` threads at most help.
@@ -120,7 +127,7 @@ pub fn prepare(common: &Common, fleet: &mut Fleet) -> Result<Option<String>, Fai
 pub fn note(text: Option<String>) {
     static SAID: Once = Once::new();
     if let Some(text) = text {
-        SAID.call_once(|| eprintln!("{text}"));
+        SAID.call_once(|| say!("{text}"));
     }
 }
 
@@ -165,7 +172,7 @@ pub fn finish(
     if let Some(recording) = runner.recording.take()
         && let Err(e) = recording.finish(runner.fleet())
     {
-        not_recorded(out, &e)?;
+        return Err(Failure::input(not_recorded(&e)));
     }
     let view = runner.fleet().view();
     let digest = runner.fleet().digest();
@@ -208,7 +215,7 @@ pub fn code(view: &FleetView, end: End, found: bool, searched: bool) -> Option<C
             End::Asleep => "the guest sleeps for ever",
             End::Quit | End::Seen => "the run was ended",
         };
-        eprintln!("error: --until's text was not printed: {why}");
+        say!("error: --until's text was not printed: {why}");
         return Some(Code::TimeOut);
     }
     None

@@ -8,7 +8,10 @@ use fleet::{
     record::{self, Header},
 };
 use fleet_host::{Folder, load, record::Noted};
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// A fleet and which of its consoles matter.
 pub struct Subject {
@@ -18,6 +21,8 @@ pub struct Subject {
     pub view: View,
     /// For the first line of a recorded session.
     pub header: Header,
+    /// Files that were read, or names of images.
+    pub inputs: Vec<PathBuf>,
 }
 
 /// How consoles are shown.
@@ -60,13 +65,14 @@ fn single(args: &RunArgs) -> Result<Subject, Failure> {
     let view = choose(0, &names, board.info.console.as_deref(), args.console.as_deref())?;
     let seed = args.common.seed.unwrap_or(1);
     let firmware = load::firmware(&args.image, args.at)?;
+    let inputs = [&args.image, machine].map(PathBuf::from).to_vec();
     if args.record.is_some() {
         let _ = noted.image(&args.image); // for its hash: it was read a moment ago
     }
     let fleet = one(board, &firmware, seed, args.common.slice)?;
     let (image, machine) = (args.image.clone(), machine.to_string());
     let header = noted.header(record::Subject::Image { image, machine, at: args.at }, seed);
-    Ok(Subject { fleet, view, header })
+    Ok(Subject { fleet, view, header, inputs })
 }
 
 /// A fleet of one board, whose node has its name.
@@ -100,7 +106,9 @@ fn file(args: &RunArgs) -> Result<Subject, Failure> {
     };
     let subject = record::Subject::Fleet { file: args.image.clone(), text };
     let header = noted.header(subject, fleet.seed());
-    Ok(Subject { fleet, view, header })
+    let mut inputs = folder.named();
+    inputs.push(path.into());
+    Ok(Subject { fleet, view, header, inputs })
 }
 
 /// `NODE` or `NODE.CONSOLE`; a node's name may contain dots itself.

@@ -4,6 +4,9 @@ use crate::{
     args::TestArgs,
     console::Lines,
     exit::{Code, Failure},
+    junit,
+    out::Stdout,
+    outputs,
     show::{executor, note, prepare},
     stats,
 };
@@ -18,7 +21,6 @@ use fleet_host::{
     usage::{cpu_time, thread_cpu_time},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use std::{
     collections::BTreeMap,
     io::{self, Write},
@@ -37,16 +39,18 @@ struct Job {
 }
 
 /// How one job went.
-struct Verdict {
-    name: String,
-    seed: Option<u64>,
-    code: Code,
-    message: String,
+pub struct Verdict {
+    pub name: String,
+    pub seed: Option<u64>,
+    pub code: Code,
+    pub message: String,
     /// What was printed on the way.
-    output: Vec<u8>,
-    cpu: Duration,
+    pub output: Vec<u8>,
+    pub cpu: Duration,
     /// Virtual time.
-    time: Time,
+    pub time: Time,
+    /// Files that were read, or names of images.
+    pub inputs: Vec<PathBuf>,
 }
 
 /// Failures with other seeds of the same scenario are told in one line each from this one on.
@@ -61,27 +65,31 @@ pub fn test(args: &TestArgs) -> Result<Code, Failure> {
             Some(seeds) => jobs.extend(seeds.clone().map(|s| Job { path: path.clone(), seed: Some(s) })),
         }
     }
-    let results = run_all(args, &jobs)?;
+    let paths: Vec<_> = jobs.iter().map(|j| j.path.clone()).collect();
+    outputs::check(&paths, &[("--junit", args.junit.as_deref())])?;
+    let results = run_all(args, &jobs);
     if args.common.stats {
-        stats::write_compiled(&mut io::stdout(), &fleet::stats::counters())?;
+        stats::write_compiled(&mut Stdout, &fleet::stats::counters())?;
     }
     let bad = results.iter().filter(|r| r.code != Code::Ok).count();
     let (all, good) = (results.len(), results.len() - bad);
     match &args.seeds {
-        None => writeln!(io::stdout(), "{all} scenarios, {good} passed, {bad} failed")?,
+        None => writeln!(Stdout, "{all} scenarios, {good} passed, {bad} failed")?,
         Some(seeds) => {
             let n = seeds.clone().count().max(1);
-            writeln!(io::stdout(), "{} scenarios with {n} seeds: {good} of {all} runs passed", all / n)?;
+            writeln!(Stdout, "{} scenarios with {n} seeds: {good} of {all} runs passed", all / n)?;
         }
     }
     if let Some(path) = &args.junit {
-        junit(path, &results)?;
+        let read: Vec<_> = results.iter().flat_map(|r| r.inputs.iter().cloned()).collect();
+        outputs::check(&read, &[("--junit", Some(path))])?;
+        junit::write(path, &results)?;
     }
     Ok(worst(&results))
 }
 
 /// Runs the jobs on as many threads as wanted, and tells of them in their order.
-fn run_all(args: &TestArgs, jobs: &[Job]) -> Result<Vec<Verdict>, Failure> {
+fn run_all(args: &TestArgs, jobs: &[Job]) -> Vec<Verdict> {
     let host = std::thread::available_parallelism().map_or(1, usize::from);
     let usual = if args.common.threads.is_some() { 1 } else { host };
     let threads = args.jobs.map_or(usual, usize::from).min(jobs.len()).max(1);
@@ -90,16 +98,16 @@ fn run_all(args: &TestArgs, jobs: &[Job]) -> Result<Vec<Verdict>, Failure> {
     if threads == 1 {
         for job in jobs {
             let executor = |nodes| executor(&args.common, nodes);
-            told.tell(one(args, job, true, cpu_time, &executor))?;
+            told.tell(one(args, job, true, cpu_time, &executor));
         }
     } else {
-        parallel(args, jobs, threads, &mut told)?;
+        parallel(args, jobs, threads, &mut told);
     }
     bar.finish_and_clear();
-    Ok(told.results)
+    told.results
 }
 
-fn parallel(args: &TestArgs, jobs: &[Job], threads: usize, told: &mut Told) -> Result<(), Failure> {
+fn parallel(args: &TestArgs, jobs: &[Job], threads: usize, told: &mut Told) {
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         let (send, done) = sync_channel(threads);
@@ -112,11 +120,10 @@ fn parallel(args: &TestArgs, jobs: &[Job], threads: usize, told: &mut Told) -> R
         for (i, verdict) in done {
             waiting.insert(i, verdict);
             while let Some(verdict) = waiting.remove(&told.results.len()) {
-                told.tell(verdict)?; // after an error the channel is gone, and the workers end
+                told.tell(verdict);
             }
         }
-        Ok(())
-    })
+    });
 }
 
 fn work(args: &TestArgs, jobs: &[Job], next: &AtomicUsize, done: &SyncSender<(usize, Verdict)>) {
@@ -162,7 +169,7 @@ struct Told<'a> {
 }
 
 impl Told<'_> {
-    fn tell(&mut self, verdict: Verdict) -> io::Result<()> {
+    fn tell(&mut self, verdict: Verdict) {
         if self.results.last().is_some_and(|r| r.name != verdict.name) {
             self.in_full = 0;
         }
@@ -171,29 +178,25 @@ impl Told<'_> {
         let full = !seeds || self.in_full < IN_FULL || self.args.verbose;
         self.in_full += usize::from(bad);
         let text = if full { verdict.message.clone() } else { in_short(&verdict) };
-        let mut written = Ok(());
         self.bar.suspend(|| {
-            let mut out = io::stdout();
-            written = out.write_all(&verdict.output);
-            if show && written.is_ok() {
-                written = writeln!(out, "{text}");
+            print(&verdict.output);
+            if show {
+                print(format!("{text}\n").as_bytes());
             }
         });
-        written?;
         self.results.push(verdict);
         let bad = self.results.iter().filter(|r| r.code != Code::Ok).count();
         self.bar.inc(1);
         self.bar.set_message(if bad == 0 { "passed".into() } else { format!("done, {bad} failed") });
         let last = self.args.seeds.as_ref().and_then(|s| s.clone().next_back());
-        match self.results.last() {
-            Some(v) if seeds && v.seed == last => self.scenario_done(),
-            _ => Ok(()),
+        if seeds && self.results.last().is_some_and(|v| v.seed == last) {
+            self.scenario_done();
         }
     }
 
     /// What came of all seeds of the scenario that is done.
-    fn scenario_done(&self) -> io::Result<()> {
-        let Some(name) = self.results.last().map(|r| &r.name) else { return Ok(()) };
+    fn scenario_done(&self) {
+        let Some(name) = self.results.last().map(|r| &r.name) else { return };
         let all: Vec<_> = self.results.iter().rev().take_while(|r| r.name == *name).collect();
         let failed: Vec<_> = all.iter().rev().filter(|r| r.code != Code::Ok).filter_map(|r| r.seed).collect();
         let times = || all.iter().map(|r| r.time);
@@ -208,10 +211,13 @@ impl Told<'_> {
         } else {
             text = format!("ok    {text}");
         }
-        let mut written = Ok(());
-        self.bar.suspend(|| written = writeln!(io::stdout(), "{text}"));
-        written
+        self.bar.suspend(|| print(format!("{text}\n").as_bytes()));
     }
+}
+
+/// The verdict does not depend on whether somebody reads this.
+fn print(text: &[u8]) {
+    let _ = Stdout.write_all(text); // never fails
 }
 
 /// One code for all: what could not be run at all weighs most, then what happened in a guest, time last.
@@ -256,7 +262,8 @@ fn one(
     let started = clock();
     let name = job.path.display().to_string();
     let (mut output, mut time) = (vec![], Time::ZERO);
-    let (code, message) = match load(args, job, &name) {
+    let folder = Folder::of(&job.path);
+    let (code, message) = match load(args, job, &name, &folder) {
         Err(message) => (Code::BadInput, format!("error in {name}\n{message}")),
         Ok((mut s, outlet)) => {
             s.fleet.slice = args.common.slice.unwrap_or(u64::MAX);
@@ -277,13 +284,19 @@ fn one(
             judge(&name, job.seed.filter(|_| args.seeds.is_some()), &report)
         }
     };
-    Verdict { name, seed: job.seed, code, message, output, cpu: clock().saturating_sub(started), time }
+    let inputs = folder.named();
+    let cpu = clock().saturating_sub(started);
+    Verdict { name, seed: job.seed, code, message, output, cpu, time, inputs }
 }
 
-fn load(args: &TestArgs, job: &Job, name: &str) -> Result<(Scenario, Option<Outlet>), String> {
+fn load(
+    args: &TestArgs,
+    job: &Job,
+    name: &str,
+    folder: &Folder,
+) -> Result<(Scenario, Option<Outlet>), String> {
     let text = load::text(&job.path).map_err(|e| e.to_string())?;
-    let mut scenario =
-        scenario::load(name, &text, job.seed, &Folder::of(&job.path)).map_err(|e| e.to_string())?;
+    let mut scenario = scenario::load(name, &text, job.seed, folder).map_err(|e| e.to_string())?;
     note(prepare(&args.common, &mut scenario.fleet).map_err(|e| e.message)?);
     let outlet = Outlet::open(&scenario.fleet).map_err(|e| e.to_string())?;
     Ok((scenario, outlet))
@@ -295,39 +308,10 @@ fn judge(name: &str, seed: Option<u64>, report: &Report) -> (Code, String) {
     let Some(failure) = &report.failure else { return (Code::Ok, format!("ok    {text}")) };
     let code = match report {
         r if r.lockup => Code::Lockup,
-        r if r.timed_out => Code::TimeOut,
+        r if r.overran => Code::TimeOut,
         _ => Code::Failed,
     };
     (code, format!("FAIL  {text}\n{failure}"))
-}
-
-/// Some scenario ran more than once.
-fn seeds(results: &[Verdict]) -> bool {
-    results.windows(2).any(|w| w[0].name == w[1].name)
-}
-
-fn junit(path: &Path, results: &[Verdict]) -> Result<(), Failure> {
-    let mut suite = TestSuite::new("scenarios");
-    for r in results {
-        let mut status = match r.code {
-            Code::Ok => TestCaseStatus::success(),
-            Code::BadInput => TestCaseStatus::non_success(NonSuccessKind::Error),
-            _ => TestCaseStatus::non_success(NonSuccessKind::Failure),
-        };
-        if r.code != Code::Ok {
-            status.set_message(r.message.lines().next().unwrap_or_default());
-            status.set_description(&r.message);
-        }
-        let seed = r.seed.filter(|_| seeds(results)).map(|s| format!(", seed {s}")).unwrap_or_default();
-        let mut case = TestCase::new(format!("{}{seed}", r.name), status);
-        case.set_classname("flotilla").set_time(r.cpu);
-        suite.add_test_case(case);
-    }
-    let mut report = quick_junit::Report::new("flotilla test");
-    report.add_test_suite(suite);
-    let text = report.to_string().map_err(|e| Failure::input(e.to_string()))?;
-    let unwritable = |e: io::Error| Failure::input(format!("cannot write {}: {e}", path.display()));
-    std::fs::write(path, text).map_err(unwritable)
 }
 
 /// Keeps what consoles print and digests as the scenario runs, or shows it at once.
@@ -347,7 +331,7 @@ impl Watch {
             self.output.append(lines.out());
         }
         if self.live {
-            let _ = io::stdout().write_all(&self.output); // the result decides, whether somebody reads this or not
+            print(&self.output);
             self.output.clear();
         }
     }
@@ -383,16 +367,17 @@ impl Observer for Watch {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
 
-    fn results(codes: &[Code]) -> Vec<Verdict> {
+    pub fn results(codes: &[Code]) -> Vec<Verdict> {
         let one = |code: &Code| Verdict {
             name: "a.toml".into(),
             seed: Some(7),
             code: *code,
             output: vec![],
             time: Time::ZERO,
+            inputs: vec![],
             message: "FAIL  <a>\nwhy".into(),
             cpu: Duration::from_millis(1500),
         };
@@ -405,18 +390,5 @@ mod tests {
         assert_eq!(worst(&results(&[Code::TimeOut, Code::Ok, Code::Failed])), Code::Failed);
         assert_eq!(worst(&results(&[Code::Failed, Code::Lockup])), Code::Lockup);
         assert_eq!(worst(&results(&[Code::Lockup, Code::BadInput])), Code::BadInput);
-    }
-
-    #[test]
-    fn junit_names_failures_and_errors() {
-        let path = std::env::temp_dir().join(format!("flotilla-junit-{}.xml", std::process::id()));
-        junit(&path, &results(&[Code::Ok, Code::Failed, Code::BadInput])).unwrap();
-        let text = std::fs::read_to_string(&path).unwrap();
-        std::fs::remove_file(&path).unwrap();
-        for wanted in
-            ["tests=\"3\"", "failures=\"1\"", "errors=\"1\"", "&lt;a&gt;", "time=\"1.5", "a.toml, seed 7"]
-        {
-            assert!(text.contains(wanted), "{wanted} in {text}");
-        }
     }
 }

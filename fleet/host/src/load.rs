@@ -8,7 +8,11 @@ use fleet::{
     machines,
 };
 use netsim::RadioConfig;
-use std::{path::Path, sync::Arc};
+use std::{
+    cell::RefCell,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 pub use devices::board::Board;
 
@@ -148,21 +152,36 @@ pub fn text(path: &Path) -> Result<String, InputError> {
 }
 
 /// Files that a fleet or scenario file names: relative to its folder, images also by catalogue name.
-pub struct Folder(std::path::PathBuf);
+pub struct Folder {
+    path: PathBuf,
+    named: RefCell<Vec<PathBuf>>,
+}
 
 impl Folder {
     /// The folder that `file` lies in.
     pub fn of(file: &Path) -> Folder {
-        Folder(file.parent().unwrap_or(Path::new("")).to_path_buf())
+        Folder { path: file.parent().unwrap_or(Path::new("")).to_path_buf(), named: RefCell::default() }
+    }
+
+    /// What was read so far, by path; what is not there as a file is an image's name.
+    pub fn named(&self) -> Vec<PathBuf> {
+        self.named.borrow().clone()
+    }
+
+    fn note(&self, name: &str) -> PathBuf {
+        let path = self.path.join(name);
+        self.named.borrow_mut().push(path.clone());
+        path
     }
 }
 
 impl Files for Folder {
     fn image(&self, name: &str) -> Result<Vec<u8>, String> {
-        image(&self.0, name).map_err(|e| e.to_string())
+        self.note(name);
+        image(&self.path, name).map_err(|e| e.to_string())
     }
     fn board(&self, path: &str) -> Result<String, String> {
-        text(&self.0.join(path)).map_err(|e| e.to_string())
+        text(&self.note(path)).map_err(|e| e.to_string())
     }
 }
 

@@ -69,7 +69,7 @@ pub enum Note {
     CaptureFailed(String),
     /// Virtual time stands still now, or goes on.
     Paused(bool),
-    /// The session could not be written any more: the run goes on without.
+    /// The session could not be written any more: the run ends.
     RecordingFailed(String),
     /// A guest ended itself.
     Exited {
@@ -338,7 +338,7 @@ impl Runner {
         if let Some(recording) = &mut self.recording
             && let Err(e) = recording.take(fleet, reached)
         {
-            self.recording = None;
+            (self.recording, self.quit) = (None, true);
             watcher.note(fleet, Note::RecordingFailed(e.to_string()));
         }
     }

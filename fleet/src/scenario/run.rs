@@ -40,6 +40,8 @@ pub struct Report {
     pub failure: Option<String>,
     /// The failure was a timeout.
     pub timed_out: bool,
+    /// The scenario's own time was over.
+    pub overran: bool,
     /// A CPU locked up.
     pub lockup: bool,
     /// Virtual time at the end.
@@ -158,6 +160,7 @@ impl Scenario {
         let digest = self.fleet.digest();
         Report {
             timed_out,
+            overran: timed_out && self.fleet.now() >= self.timeout,
             failure,
             lockup,
             time: self.fleet.now(),
