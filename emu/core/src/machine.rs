@@ -404,8 +404,11 @@ impl Machine {
         f.attention = false;
         f.set_clock(s.clock);
         let run = Run { cycle, until, step, resume: std::mem::take(&mut self.resume) };
+        let retired = s.cpu.retired();
         let (cycle, exit) = s.cpu.run(&mut self.bus, run);
         s.cycle = cycle;
+        // Entering an exception may have taken all the time there was: its handler's first instruction is yet to come.
+        let step = step && (exit != CpuExit::Ran || s.cpu.retired() != retired);
         let f = &mut self.bus.fabric;
         f.pc = None;
         f.deadline = Time::MAX;

@@ -68,6 +68,14 @@ pub trait Guest {
     fn set_it(&mut self, it: u8);
     /// Counts instructions that were executed.
     fn retire(&mut self, n: u64);
+    /// Before [`Guest::call`]: so many instructions were executed that [`Guest::retire`] will count.
+    fn executed(&mut self, _n: u64) {}
+    /// Cycles that [`Guest::poll`], [`Guest::raise`], or a jump or call that asked for attention, took beyond the cost of the
+    /// instruction, since this was last asked: those of an exception's entry and return. The next instruction starts later by
+    /// as many.
+    fn spent(&mut self) -> u64 {
+        0
+    }
 
     /// Before a block: takes interrupt lines from the fabric, enters the exception that is due, says whether to run.
     /// Called at the start of a run and after everything that asked for attention.

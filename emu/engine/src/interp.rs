@@ -130,26 +130,35 @@ pub fn exec<G: Guest, X: Chain<G>, const FULL: bool>(
     cycle: u64,
     until: u64,
 ) -> Left {
-    exec_from::<G, X, FULL, false>(g, bus, chain, (0, limit), cycle, until)
+    exec_from::<G, X, FULL, false>(g, bus, chain, (0, limit, 0), cycle, until)
 }
 
-/// Executes operation `at` of `block`, which starts at cycle `cycle`, for compiled code that leaves it to us. `None`:
+/// Executes operation `at` of `block`, which starts at cycle `cycle` and before which `before` instructions were executed, for
+/// compiled code that leaves it to us. `None`:
 /// compiled code goes on with the next operation. Otherwise the block was left: a jump was taken, something wants attention
 /// (the rest of the instruction was executed then), or the instruction faulted.
-pub fn exec_op<G: Guest>(g: &mut G, bus: &mut Bus, block: &Block, at: usize, cycle: u64) -> Option<Left> {
+pub fn exec_op<G: Guest>(
+    g: &mut G,
+    bus: &mut Bus,
+    block: &Block,
+    at: usize,
+    (cycle, before): (u64, u64),
+) -> Option<Left> {
     let op = &block.ops[at];
     let limit = usize::from(op.insn) + 1;
     match access(g, bus, block, op, cycle) {
         Access::Done if !bus.fabric.attention => return None,
         Access::Done => {
             let mut one = Single(Some(block));
-            let rest = exec_from::<G, _, true, false>(g, bus, &mut one, (at + 1, limit), cycle, u64::MAX);
+            let rest =
+                exec_from::<G, _, true, false>(g, bus, &mut one, (at + 1, limit, before), cycle, u64::MAX);
             return Some(Left { attention: true, ..rest });
         }
         Access::Fault(f) => return Some(leave(g, bus, block, op, Slow::Fault(f), false)),
         Access::Other => {}
     }
-    let left = exec_from::<G, _, true, true>(g, bus, &mut Single(Some(block)), (at, limit), cycle, u64::MAX);
+    let mut one = Single(Some(block));
+    let left = exec_from::<G, _, true, true>(g, bus, &mut one, (at, limit, before), cycle, u64::MAX);
     let nothing = left.insns == 0 && !left.attention && left.exit.is_none();
     if nothing { None } else { Some(left) }
 }
@@ -161,7 +170,7 @@ fn exec_from<G: Guest, X: Chain<G>, const FULL: bool, const ONE: bool>(
     g: &mut G,
     bus: &mut Bus,
     chain: &mut X,
-    (from, limit): (usize, usize),
+    (from, limit, before): (usize, usize, u64),
     cycle: u64,
     until: u64,
 ) -> Left {
@@ -169,7 +178,7 @@ fn exec_from<G: Guest, X: Chain<G>, const FULL: bool, const ONE: bool>(
     let mut cycle = cycle;
     let mut done = 0;
     let nothing = Left { insns: 0, cycles: 0, attention: false, exit: None };
-    let Some(mut block) = chain.next(g, bus, until - cycle) else { return nothing };
+    let Some(mut block) = chain.next(g, bus, until.wrapping_sub(cycle)) else { return nothing };
     let mut limit = limit.min(block.len());
     // The operations to come, and where in the block they end.
     let mut ops = &block.ops[..];
@@ -289,12 +298,14 @@ fn exec_from<G: Guest, X: Chain<G>, const FULL: bool, const ONE: bool>(
         macro_rules! go_on {
             ($insns:expr, $cycles:expr) => {{
                 done += $insns;
-                cycle += $cycles;
+                cycle = cycle.wrapping_add($cycles);
+                // (In `exec_op` the block may have started before cycle zero, for what came back of its cost.)
+                let cycles = cycle.wrapping_sub(start);
                 if attention || cycle >= until {
-                    return Left { insns: done, cycles: cycle - start, attention, exit: None };
+                    return Left { insns: done, cycles, attention, exit: None };
                 }
                 let Some(next) = chain.next(g, bus, until - cycle) else {
-                    return Left { insns: done, cycles: cycle - start, attention, exit: None };
+                    return Left { insns: done, cycles, attention, exit: None };
                 };
                 (block, limit, ops, end) = (next, next.len(), &next.ops[..], next.ops.len());
                 continue;
@@ -302,7 +313,7 @@ fn exec_from<G: Guest, X: Chain<G>, const FULL: bool, const ONE: bool>(
         }
         // Leaves the block behind this instruction, with the program counter set.
         macro_rules! done {
-            () => {{
+            ($back:expr) => {{
                 let insns = usize::from(op.insn) + 1;
                 let (cycles, it) = if insns == block.len() {
                     (block.cycles(), block.end_it())
@@ -314,14 +325,21 @@ fn exec_from<G: Guest, X: Chain<G>, const FULL: bool, const ONE: bool>(
                 if FULL || it != 0 {
                     g.set_it(it);
                 }
-                go_on!(insns, cycles)
+                go_on!(insns, cycles - $back)
             }};
         }
         macro_rules! jump {
             ($pc:expr) => {{
                 let pc = $pc;
                 g.set_pc(pc);
-                done!()
+                done!(0)
+            }};
+        }
+        macro_rules! jump_if {
+            ($taken:expr) => {{
+                let (pc, back) = if $taken { (op.imm, 0) } else { (op.imm2, u64::from(op.c)) };
+                g.set_pc(pc);
+                done!(back)
             }};
         }
         // The comparison is the last instruction but one, and the branch none that `op` tells of.
@@ -329,13 +347,13 @@ fn exec_from<G: Guest, X: Chain<G>, const FULL: bool, const ONE: bool>(
             ($b:expr, $cond:expr) => {{
                 let (a, b) = (r!(a), $b);
                 add!(a, !b, 1);
-                let to = if $cond(a, b) { op.imm2 } else { block.insns[block.len()].pc };
-                g.set_pc(to);
+                let taken = $cond(a, b);
+                g.set_pc(if taken { op.imm2 } else { block.insns[block.len()].pc });
                 let it = block.end_it();
                 if FULL || it != 0 {
                     g.set_it(it);
                 }
-                go_on!(block.len(), block.cycles())
+                go_on!(block.len(), block.cycles() - if taken { 0 } else { u64::from(op.c) })
             }};
         }
         match if FULL { op.full } else { op.code } {
@@ -523,6 +541,7 @@ fn exec_from<G: Guest, X: Chain<G>, const FULL: bool, const ONE: bool>(
             }
             Code::Skip => {
                 if !g.regs().cond(op.x) {
+                    cycle = cycle.wrapping_sub(u64::from(op.imm2));
                     ops = ops.get(op.imm as usize..).unwrap_or(&[]);
                 }
             }
@@ -549,6 +568,7 @@ fn exec_from<G: Guest, X: Chain<G>, const FULL: bool, const ONE: bool>(
             }
             Code::CallIfZero if r!(a) != 0 => {}
             Code::Call | Code::CallEnd | Code::CallIfZero => {
+                g.executed(before + done as u64 + u64::from(op.insn));
                 let flow = match call(g, bus, block, op, cycle) {
                     Ok(flow) => flow,
                     Err(f) => break Some((op, Slow::Fault(f))),
@@ -566,15 +586,15 @@ fn exec_from<G: Guest, X: Chain<G>, const FULL: bool, const ONE: bool>(
                 }
             }
             Code::Jump => jump!(op.imm),
-            Code::Branch => jump!(if g.regs().cond(op.x) { op.imm } else { op.imm2 }),
-            Code::BranchZ => jump!(if r!(a) == 0 { op.imm } else { op.imm2 }),
-            Code::BranchNz => jump!(if r!(a) != 0 { op.imm } else { op.imm2 }),
-            Code::BranchEq => jump!(if r!(a) == r!(b) { op.imm } else { op.imm2 }),
-            Code::BranchNe => jump!(if r!(a) != r!(b) { op.imm } else { op.imm2 }),
-            Code::BranchLt => jump!(if (r!(a) as i32) < r!(b) as i32 { op.imm } else { op.imm2 }),
-            Code::BranchGe => jump!(if r!(a) as i32 >= r!(b) as i32 { op.imm } else { op.imm2 }),
-            Code::BranchLtu => jump!(if r!(a) < r!(b) { op.imm } else { op.imm2 }),
-            Code::BranchGeu => jump!(if r!(a) >= r!(b) { op.imm } else { op.imm2 }),
+            Code::Branch => jump_if!(g.regs().cond(op.x)),
+            Code::BranchZ => jump_if!(r!(a) == 0),
+            Code::BranchNz => jump_if!(r!(a) != 0),
+            Code::BranchEq => jump_if!(r!(a) == r!(b)),
+            Code::BranchNe => jump_if!(r!(a) != r!(b)),
+            Code::BranchLt => jump_if!((r!(a) as i32) < r!(b) as i32),
+            Code::BranchGe => jump_if!(r!(a) as i32 >= r!(b) as i32),
+            Code::BranchLtu => jump_if!(r!(a) < r!(b)),
+            Code::BranchGeu => jump_if!(r!(a) >= r!(b)),
             Code::SubIBranch => branch!(op.imm, |_, _| g.regs().cond(op.x)),
             Code::SubBranch => branch!(r!(b), |_, _| g.regs().cond(op.x)),
             Code::SubIBranchEq => branch!(op.imm, |a, b| a == b),
@@ -616,7 +636,8 @@ fn exec_from<G: Guest, X: Chain<G>, const FULL: bool, const ONE: bool>(
             leave(g, bus, block, op, slow, attention)
         }
     };
-    Left { insns: left.insns + done, cycles: left.cycles + (cycle - start), ..left }
+    let cycles = left.cycles.wrapping_add(cycle.wrapping_sub(start));
+    Left { insns: left.insns + done, cycles, ..left }
 }
 
 fn width_mask(width: u8) -> u32 {

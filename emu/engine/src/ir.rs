@@ -13,6 +13,12 @@
 //!   block leaves out flags that the next instruction sets, and a stop in between would miss them.
 //! - The last operation of a block is one for which [`Code::ends_block`] is true. Under a [`Code::Skip`] such an
 //!   operation may also stand earlier (a conditional return): then the block goes on behind it.
+//!
+//! # Time
+//! An instruction costs the most that it can take ([`Builder::insn`]), at least one cycle; what it did not take comes back: where
+//! a branch is not taken (its `c`) and where a [`Code::Skip`] leaves something out (its `imm2`), always less than the cost. So a
+//! block that fits into the cycles left fits in any case. Costs depend on nothing but the instruction and its address: a block
+//! may be entered at any instruction, and a stop makes blocks that would not be there without it.
 
 /// Slots of the register file. The top bit of a slot's number does not count, so that no access needs a check.
 pub const SLOTS: usize = 128;
@@ -386,14 +392,14 @@ pub enum Code {
     FlagsOfStatus,
     /// [`Code::Call`] if `r[a]` is zero
     CallIfZero,
-    /// Leaves out the next `imm` operations unless condition `x` holds
+    /// Leaves out the next `imm` operations, and gives `imm2` cycles back, unless condition `x` holds
     Skip,
     /// The front end's function `imm` does it ([`Guest::call`](crate::guest::Guest::call)). Reads and sets all flags
     Call,
 
     /// Ends: to `imm`
     Jump,
-    /// Ends: to `imm` if condition `x` holds, else to `imm2`
+    /// Ends: to `imm` if condition `x` holds, else to `imm2`, and `c` cycles come back, as for all branches
     Branch,
     /// Ends: to `imm` if `r[a]` is zero, else to `imm2`
     BranchZ,
@@ -598,7 +604,7 @@ pub struct Insn {
     pub pc: u32,
     /// Its first operation.
     pub first_op: u16,
-    /// Cycles of the block before it.
+    /// Cycles of the block before it, the most they can be.
     pub cycles: u16,
     /// Front end's state at its start that is not in the register file (ITSTATE).
     pub it: u8,
@@ -618,7 +624,7 @@ pub struct Block {
 }
 
 impl Block {
-    /// Cycles of all its instructions.
+    /// Cycles of all its instructions, the most they can be.
     #[inline(always)]
     pub fn cycles(&self) -> u64 {
         u64::from(self.cycles)
@@ -656,7 +662,7 @@ impl Builder {
         Builder::default()
     }
 
-    /// The next operations belong to the instruction at `pc`, which costs `cycles`.
+    /// The next operations belong to the instruction at `pc`, which costs `cycles` at most.
     pub fn insn(&mut self, pc: u32, it: u8, cycles: u8) {
         self.insns.push(Insn { pc, first_op: self.ops.len() as u16, cycles: self.cycles, it });
         self.cycles += u16::from(cycles);
@@ -746,7 +752,7 @@ fn fuse(ops: &mut [Op]) {
         _ => return,
     };
     if fused == Code::MovIJump || last.insn == first.insn + 1 {
-        (first.code, first.x, first.imm2) = (fused, last.x, last.imm);
+        (first.code, first.c, first.x, first.imm2) = (fused, last.c, last.x, last.imm);
     }
 }
 

@@ -32,14 +32,16 @@ pub fn run<G: Guest>(g: &mut G, cache: &mut CodeCache, bus: &mut Bus, run: Run) 
                 break;
             }
             bus.fabric.attention = false;
-            if let Poll::Exit(exit) = g.poll(bus) {
+            let poll = g.poll(bus);
+            cycle += g.spent();
+            if let Poll::Exit(exit) = poll {
                 return (cycle, exit);
             }
             cache.sync(g, &bus.fabric.mem);
             open = None;
             // Entering an exception may have touched a device or decoded code.
             attention = bus.fabric.attention;
-            if attention && bus.fabric.wants_machine() {
+            if attention && bus.fabric.wants_machine() || cycle >= run.until {
                 break;
             }
         }
@@ -59,7 +61,7 @@ pub fn run<G: Guest>(g: &mut G, cache: &mut CodeCache, bus: &mut Bus, run: Run) 
             }
             if left.insns != 0 || left.attention || left.exit.is_some() || open.is_some() {
                 g.retire(left.insns as u64);
-                cycle += left.cycles;
+                cycle += left.cycles + g.spent();
                 attention |= left.attention;
                 if let Some(exit) = left.exit {
                     return (cycle, exit);
@@ -77,7 +79,7 @@ pub fn run<G: Guest>(g: &mut G, cache: &mut CodeCache, bus: &mut Bus, run: Run) 
             tail = false;
         }
         g.retire(left.insns as u64);
-        cycle += left.cycles;
+        cycle += left.cycles + g.spent();
         attention |= left.attention;
         if let Some(exit) = left.exit {
             return (cycle, exit);

@@ -10,7 +10,8 @@ use emu_core::bus::Bus;
 #[inline(always)]
 pub(crate) fn at_insn(bus: &mut Bus, block: &Block, op: &Op, cycle: u64) {
     let insn = &block.insns[usize::from(op.insn)];
-    bus.fabric.set_cycle(cycle + u64::from(insn.cycles));
+    // What came back of a block's cost moves its start, for the rest of it, to before its real one.
+    bus.fabric.set_cycle(cycle.wrapping_add(u64::from(insn.cycles)));
     bus.fabric.pc = Some(u64::from(insn.pc));
 }
 

@@ -34,16 +34,15 @@ pub struct Core {
     pub(crate) cfg: Config,
     /// A host answers semihosting calls. Not state.
     pub(crate) semihosting: bool,
-    /// How far the clock's cycles are ahead of the instructions executed: within a run each instruction takes one cycle.
-    /// Not state.
-    ahead: u64,
+    /// Instructions executed that `retired` does not count yet, where somebody may ask. Not state.
+    since: u64,
 }
 
 impl Core {
     /// After power-on; [`Core::reset`] sets the program counter.
     pub fn new(cfg: Config, index: u16) -> Core {
         let csr = Csrs::new(Now { cycle: 0, executed: 0 });
-        Core { regs: Regs::default(), csr, index, retired: 0, taken: 0, cfg, semihosting: false, ahead: 0 }
+        Core { regs: Regs::default(), csr, index, retired: 0, taken: 0, cfg, semihosting: false, since: 0 }
     }
 
     /// Back to the reset state: a0 holds the hart's number, as boot loaders hand it on; all other registers are zero.
@@ -56,15 +55,9 @@ impl Core {
         self.set_pc(self.cfg.reset_vector);
     }
 
-    /// A run starts at `cycle`.
-    pub(crate) fn begin(&mut self, cycle: u64) {
-        self.ahead = cycle.wrapping_sub(self.retired);
-    }
-
     /// What the counters follow, at the instruction under way.
     pub(crate) fn now(&self, bus: &mut Bus) -> Now {
-        let cycle = bus.fabric.cycle();
-        Now { cycle, executed: cycle.wrapping_sub(self.ahead) }
+        Now { cycle: bus.fabric.cycle(), executed: self.retired + self.since }
     }
 
     /// Takes this hart's interrupt lines from the fabric.
@@ -130,6 +123,10 @@ impl Guest for Core {
     #[inline(always)]
     fn retire(&mut self, n: u64) {
         self.retired += n;
+        self.since = 0;
+    }
+    fn executed(&mut self, n: u64) {
+        self.since = n;
     }
 
     fn poll(&mut self, bus: &mut Bus) -> Poll {
@@ -192,11 +189,8 @@ impl Guest for Core {
 
     fn raise(&mut self, bus: &mut Bus, trap: Trap) {
         let pc = self.pc();
-        // A fetch that finds nothing takes a cycle but executes nothing; one that finds half an instruction is one.
+        // A fetch that finds nothing executes nothing; one that finds half an instruction is one.
         let executed = trap.cause != FETCH_FAULT || trap.tval != pc;
-        if !executed {
-            self.ahead = self.ahead.wrapping_add(1);
-        }
         let handler = self.csr.take_exception(pc, trap, executed);
         self.set_pc(handler);
         self.taken += 1;

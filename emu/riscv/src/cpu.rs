@@ -73,7 +73,6 @@ impl Cpu for Hart {
     }
 
     fn run(&mut self, bus: &mut Bus, how: Run) -> (u64, CpuExit) {
-        self.core.begin(how.cycle);
         run(&mut self.core, &mut self.cache, bus, how)
     }
 

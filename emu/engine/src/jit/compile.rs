@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     guest::{JumpRule, Shape},
-    ir::{Block, C, Code, N, Op, SLOTS, TRASH, V, Z, flags},
+    ir::{Block, C, Code, MAX_INSNS, N, Op, SLOTS, TRASH, V, Z, flags},
 };
 use emu_core::memory::{Entry, PAGE};
 use std::mem::offset_of;
@@ -26,6 +26,18 @@ pub struct Link {
     pub site: u32,
     /// It leads to another page: 12 bytes before it stands the number of the page it is for.
     pub guarded: bool,
+}
+
+/// What [`BUDGET`] holds: the cycles left in the bits from this one on, the instructions executed so far in those below. One
+/// subtraction takes off the cycles of a block and counts its instructions.
+pub const COUNT: u32 = 20;
+/// Most cycles that compiled code may be given at a time: then the instructions, none of which takes none, and those of a block
+/// that turns out not to fit, can be counted.
+pub const MOST_CYCLES: u64 = (1 << COUNT) - 1 - MAX_INSNS as u64;
+
+/// What a block takes off the budget.
+fn spend(cycles: u32, insns: usize) -> u32 {
+    (cycles << COUNT) - insns as u32
 }
 
 /// Bytes from the page number that a guarded jump compares to the word of the jump.
@@ -107,17 +119,14 @@ pub struct Compiler<'a> {
     pub(super) done: usize,
 }
 
-/// Whether the compiler takes this block: it must not end, or be left, within an IT block, and cost a cycle for each
-/// instruction.
+/// Whether the compiler takes this block: it must not end, or be left, within an IT block, and what it takes off the budget must
+/// be a constant of 32 bits.
 pub fn accepts(block: &Block) -> bool {
     let leaves = |op: &Op| {
         let behind = &block.insns[usize::from(op.insn) + 1];
         !op.code.ends_block() || op.code == Code::JumpReg || behind.it == 0
     };
-    block.end_it() == 0
-        && block.cycles() == block.len() as u64
-        && block.insns.iter().enumerate().all(|(i, insn)| usize::from(insn.cycles) == i)
-        && block.ops.iter().all(leaves)
+    block.end_it() == 0 && block.cycles() < 1 << (31 - COUNT) && block.ops.iter().all(leaves)
 }
 
 /// Compiles `block` and puts the code where `place` says, which takes its length. Returns where it is.
@@ -169,7 +178,7 @@ fn liveness(block: &Block) -> Vec<u8> {
 
 impl Compiler<'_> {
     pub(super) fn block(&mut self) {
-        let n = self.block.cycles() as u32;
+        let n = spend(self.block.cycles() as u32, self.block.len());
         self.a.bind(self.start);
         self.a.alu_imm(true, op::SUB, Rm::R(BUDGET), n);
         let budget = self.a.label();
@@ -413,11 +422,24 @@ impl Compiler<'_> {
 
     /// The cycles of the instructions behind `op`, which will not run, come back.
     pub(super) fn give_back(&mut self, op: &Op) {
-        let rest = self.block.len() - usize::from(op.insn) - 1;
-        if rest != 0 {
-            // `lea` leaves the flags.
-            self.a.op(true, op::LEA, BUDGET, Rm::M(BUDGET, rest as i32));
+        let done = usize::from(op.insn) + 1;
+        let cycles = self.block.cycles() as u32 - u32::from(self.block.insns[done].cycles);
+        self.refund(cycles, self.block.len() - done);
+    }
+
+    /// Cycles, and instructions that will not run, come back. The host's flags stay.
+    pub(super) fn refund(&mut self, cycles: u32, insns: usize) {
+        let n = spend(cycles, insns) as i32;
+        if n != 0 {
+            self.a.op(true, op::LEA, BUDGET, Rm::M(BUDGET, n));
         }
+    }
+
+    /// A branch that is taken if the host's condition holds; if not, cycles come back.
+    pub(super) fn go_either(&mut self, cc: u8, op: &Op, taken: u32, other: u32) {
+        self.go(Some(cc), taken);
+        self.refund(op.c.into(), 0);
+        self.go(None, other);
     }
 
     /// On to a block at a known address, if the host's condition holds.
@@ -460,20 +482,18 @@ impl Compiler<'_> {
         self.a.bind(over);
     }
 
-    pub(super) fn branch(&mut self, cond: u8, taken: u32, other: u32) {
-        if cond & 15 >= 14 {
+    pub(super) fn branch(&mut self, op: &Op, taken: u32, other: u32) {
+        if op.x & 15 >= 14 {
             return self.go(None, taken);
         }
-        let cc = self.host_cc(cond).unwrap_or_else(|| self.test_condition(cond));
-        self.go(Some(cc), taken);
-        self.go(None, other);
+        let cc = self.host_cc(op.x).unwrap_or_else(|| self.test_condition(op.x));
+        self.go_either(cc, op, taken, other);
     }
 
     /// Compares two slots, or a slot with a constant, and branches by the host's condition.
     pub(super) fn compare_branch(&mut self, op: &Op, cc: u8) {
         self.compare(op);
-        self.go(Some(cc), op.imm);
-        self.go(None, op.imm2);
+        self.go_either(cc, op, op.imm, op.imm2);
     }
 
     pub(super) fn compare(&mut self, op: &Op) {

@@ -29,7 +29,7 @@ use crate::{
     ir::Block,
 };
 use asm::Asm;
-use compile::{GUARD_TO_SITE, Link, Site};
+use compile::{COUNT, GUARD_TO_SITE, Link, MOST_CYCLES, Site};
 use counters::COUNTERS;
 pub use counters::counters;
 use emu_core::{bus::Bus, memory::PAGE};
@@ -272,7 +272,7 @@ struct Frame<G: Guest> {
     helper: extern "sysv64" fn(*mut Frame<G>, *const Block, u32, i64) -> u32,
     pages: *const PageEntry,
     base: *const u8,
-    /// Cycles left.
+    /// What the budget's register holds: [`COUNT`].
     left: i64,
     /// Where a jump stands that led nowhere yet.
     info: u32,
@@ -280,10 +280,17 @@ struct Frame<G: Guest> {
     bus: *mut Bus,
     /// The cycle at which none would be left.
     end: u64,
-    /// How the helper left the block, and the cycle at which that began.
+    /// How the helper left the block, and the cycle and number of instructions at which that began.
     how: Left,
-    since: u64,
+    since: (u64, u64),
     slow_ops: u64,
+}
+
+impl<G: Guest> Frame<G> {
+    /// The cycle, and the instructions executed so far, for what the budget's register holds.
+    fn so_far(&self, left: i64) -> (u64, u64) {
+        (self.end - (left as u64 >> COUNT), left as u64 & ((1 << COUNT) - 1))
+    }
 }
 
 /// The same without the guest, for the offsets.
@@ -336,7 +343,7 @@ pub(crate) fn run<G: Guest>(
     (cycle, until): (u64, u64),
 ) -> Option<Ran> {
     let memory = memory::get().ok()?;
-    let budget = i64::try_from(until - cycle).unwrap_or(i64::MAX);
+    let budget = (until - cycle).min(MOST_CYCLES);
     let table = bus.fabric.mem.table().as_ptr();
     let guest = &raw mut *g;
     // SAFETY: the reference it comes from is not used until compiled code was left.
@@ -349,9 +356,9 @@ pub(crate) fn run<G: Guest>(
         info: 0,
         guest,
         bus,
-        end: cycle + budget as u64,
+        end: cycle + budget,
         how: Left { insns: 0, cycles: 0, attention: false, exit: None },
-        since: cycle,
+        since: (0, 0),
         slow_ops: 0,
     };
     let enter = memory.address(code.stubs.enter);
@@ -363,7 +370,7 @@ pub(crate) fn run<G: Guest>(
         type Enter = extern "sysv64" fn(*mut u8, *const u8, i64, *const u8, *mut u8) -> u32;
         let enter: Enter = std::mem::transmute(enter);
         let regs = regs.wrapping_add(stubs::bias(shape));
-        enter(regs, table.cast(), budget, memory.address(entry), (&raw mut frame).cast())
+        enter(regs, table.cast(), (budget << COUNT) as i64, memory.address(entry), (&raw mut frame).cast())
     };
     let why = match reason {
         stubs::LEFT_HELPER => Why::Helper,
@@ -371,21 +378,22 @@ pub(crate) fn run<G: Guest>(
         stubs::LEFT_LINK => Why::Target(Some(frame.info)),
         _ => Why::Target(None),
     };
-    let before = if why == Why::Helper { frame.since - cycle } else { (budget - frame.left) as u64 };
-    // Every instruction of a compiled block takes one cycle.
-    let left =
-        Left { insns: frame.how.insns + before as usize, cycles: frame.how.cycles + before, ..frame.how };
+    let (now, insns) = if why == Why::Helper { frame.since } else { frame.so_far(frame.left) };
+    let cycles = frame.how.cycles.wrapping_add(now.wrapping_sub(cycle));
+    let left = Left { insns: frame.how.insns + insns as usize, cycles, ..frame.how };
     Some(Ran { left, why, slow_ops: frame.slow_ops })
 }
 
-/// Does operation `at` of `block`, for which `left` cycles are left when the whole block is paid for. Not 0: the block was left.
+/// Does operation `at` of `block`; `left` is the budget when the whole block is paid for. Not 0: the block was left.
 extern "sysv64" fn helper<G: Guest>(frame: *mut Frame<G>, block: *const Block, at: u32, left: i64) -> u32 {
     // SAFETY: called from compiled code only, with the frame that `run` made and the block whose code it is: the block lives
     // in the page that the CPU holds. Nothing else uses the guest or the bus now.
     let (f, block) = unsafe { (&mut *frame, &*block) };
     // SAFETY: as above.
     let (g, bus) = unsafe { (&mut *f.guest, &mut *f.bus) };
-    let start = f.end - left as u64 - block.cycles();
+    let (behind, insns) = f.so_far(left);
+    // What came back of the block's cost makes this earlier than it was.
+    let start = (behind.wrapping_sub(block.cycles()), insns - block.len() as u64);
     f.slow_ops += 1;
     match exec_op(g, bus, block, at as usize, start) {
         None => 0,

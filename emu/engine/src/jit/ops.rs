@@ -222,7 +222,15 @@ impl Compiler<'_> {
                     let cc = self.host_cc(op.x);
                     let keeps = cc.is_some();
                     let cc = cc.unwrap_or_else(|| self.test_condition(op.x));
-                    self.a.jcc(cc ^ 1, over);
+                    if op.imm2 == 0 {
+                        self.a.jcc(cc ^ 1, over);
+                    } else {
+                        let holds = self.a.label();
+                        self.a.jcc(cc, holds);
+                        self.refund(op.imm2, 0);
+                        self.a.jmp(over);
+                        self.a.bind(holds);
+                    }
                     if !keeps {
                         self.set_host(Host::None);
                     }
@@ -235,14 +243,13 @@ impl Compiler<'_> {
             }
             Branch => {
                 self.give_back(op);
-                self.branch(op.x, op.imm, op.imm2);
+                self.branch(op, op.imm, op.imm2);
             }
             BranchZ | BranchNz => {
                 self.give_back(op);
                 let a = self.get(op.a, RAX);
                 self.a.op(false, op::TEST, a, Rm::R(a));
-                self.go(Some(if op.code == BranchZ { cc::E } else { cc::NE }), op.imm);
-                self.go(None, op.imm2);
+                self.go_either(if op.code == BranchZ { cc::E } else { cc::NE }, op, op.imm, op.imm2);
             }
             BranchEq | BranchNe | BranchLt | BranchGe | BranchLtu | BranchGeu => {
                 self.give_back(op);
@@ -255,7 +262,7 @@ impl Compiler<'_> {
                 } else {
                     self.alu_with_imm(i, op, op::SUB, Host::Sub);
                 }
-                self.branch(op.x, op.imm2, self.block.insns[self.block.len()].pc);
+                self.branch(op, op.imm2, self.block.insns[self.block.len()].pc);
             }
             MovIJump => {
                 self.put_imm(op.d, op.imm);
@@ -273,7 +280,7 @@ impl Compiler<'_> {
         let Some((last, first)) = ops.split_last() else { return false };
         let temp = |op: &Op| (TEMP..TRASH).contains(&op.d) && only_computes(op.code);
         let Some(d) = self.reg(last.d).filter(|_| only_computes(last.code)) else { return false };
-        if skip.x & 15 >= 14 || !first.iter().all(temp) || first.len() > 2 {
+        if skip.x & 15 >= 14 || skip.imm2 != 0 || !first.iter().all(temp) || first.len() > 2 {
             return false;
         }
         for (k, op) in first.iter().enumerate() {

@@ -4,7 +4,7 @@ use crate::program;
 use emu_core::{bus::Bus, cpu::CpuExit, device::Attrs};
 use emu_engine::{
     guest::{Flow, Guest, JumpRule, Poll, Shape},
-    ir::{Block, Insn, MEM_ALIGNED, Op, Regs, TRASH},
+    ir::{Block, Insn, MEM_ALIGNED, Op, Regs, TEMP, TRASH},
 };
 
 /// Thumb's way: IT blocks, computed jumps with bit 0 set, special jump targets.
@@ -55,6 +55,10 @@ pub struct Toy<const KIND: usize> {
     pub regs: Regs,
     it: u8,
     pub retired: u64,
+    /// Instructions executed that `retired` does not count yet, where it is known.
+    executed: u64,
+    /// Cycles of exceptions.
+    spent: u64,
     /// Part of the decoder's number: other bytes mean other things.
     pub salt: u64,
     /// Hash of all that happened at the border: device accesses, faults, calls, each with cycle, address and registers.
@@ -96,6 +100,8 @@ impl<const KIND: usize> Toy<KIND> {
             regs: Regs::default(),
             it: 0,
             retired: 0,
+            executed: 0,
+            spent: 0,
             salt,
             log: 0,
             seen: [0; 6],
@@ -117,10 +123,12 @@ impl<const KIND: usize> Toy<KIND> {
         toy
     }
 
-    /// All that software could see: no trash, no flags in their raw form, no program counter while it runs.
+    /// All that software could see: no temporaries, no flags in their raw form, no program counter while it runs.
     pub fn visible(&self) -> (Vec<u64>, u32) {
         let hidden = |slot: usize| {
-            (16..20).contains(&slot) || slot == usize::from(TRASH) || slot == usize::from(shape(KIND).pc)
+            (16..20).contains(&slot)
+                || (TEMP..=TRASH).contains(&(slot as u8))
+                || slot == usize::from(shape(KIND).pc)
         };
         let regs = self.regs.r.iter().enumerate().map(|(i, v)| if hidden(i) { 0 } else { *v });
         (regs.collect(), self.regs.nzcv())
@@ -178,6 +186,13 @@ impl<const KIND: usize> Guest for Toy<KIND> {
     }
     fn retire(&mut self, n: u64) {
         self.retired += n;
+        self.executed = 0;
+    }
+    fn executed(&mut self, n: u64) {
+        self.executed = n;
+    }
+    fn spent(&mut self) -> u64 {
+        std::mem::take(&mut self.spent)
     }
 
     fn poll(&mut self, bus: &mut Bus) -> Poll {
@@ -186,6 +201,7 @@ impl<const KIND: usize> Guest for Toy<KIND> {
             let (pc, it) = (self.pc(), self.it);
             self.note(bus, IRQ, u64::from(pc) << 8 | u64::from(it));
             self.vector(u64::from(pc >> 2));
+            self.spent += u64::from(pc >> 3 & 15);
         }
         Poll::Run
     }
@@ -244,7 +260,9 @@ impl<const KIND: usize> Guest for Toy<KIND> {
         // An exception return leads anywhere, into the middle of an IT block, too.
         self.set_pc(place(target >> 4));
         self.set_it(if target & 0x80 != 0 { program::it_state(target) } else { 0 });
-        bus.fabric.attention |= target & 0x40 != 0;
+        if target & 0x40 != 0 {
+            (self.spent, bus.fabric.attention) = (u64::from(target >> 8 & 15), true);
+        }
         Ok(Flow::Jumped)
     }
 
@@ -259,7 +277,7 @@ impl<const KIND: usize> Guest for Toy<KIND> {
 
     fn call(&mut self, bus: &mut Bus, op: &Op, insn: &Insn) -> Result<Flow, Fault> {
         self.note(bus, CALL, u64::from(op.imm) << 32 | u64::from(insn.pc));
-        let v = mix(self.log);
+        let v = mix(self.log ^ self.retired.wrapping_add(self.executed));
         let slots = program::slots(KIND);
         self.regs.set(slots[v as usize % slots.len()], program::number(mix(v)));
         if v & 0x100 != 0 {
@@ -292,6 +310,7 @@ impl<const KIND: usize> Guest for Toy<KIND> {
         let (pc, it) = (self.pc(), self.it);
         self.note(bus, FAULT, n ^ u64::from(pc) << 8 ^ u64::from(it));
         self.vector(n);
+        self.spent += n & 7;
     }
 
     fn decoder_id(&self) -> u64 {

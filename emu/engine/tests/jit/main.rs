@@ -231,6 +231,35 @@ fn compiler() -> bool {
     jit::available().inspect_err(|why| println!("not tested: {why}")).is_ok()
 }
 
+/// Costs other than a cycle an instruction are no reason to interpret, and a run that stops before every cycle takes as long,
+/// and does the same, as one that never stops.
+#[test]
+fn mend_timing_blocks_of_any_cost_are_compiled_and_stop_at_every_cycle() {
+    if !compiler() {
+        return;
+    }
+    let (mut compiled, mut retired) = (0, 0);
+    for seed in 0..20 {
+        let mut once = Rig::<EVEN>::new(seed, 0, Engine::Interpreter);
+        let mut fast = Rig::<EVEN>::new(seed, 0, Engine::Jit);
+        let mut often = Rig::<EVEN>::new(seed, 0, Engine::Jit);
+        while once.cycle < 20_000 {
+            let (from, until) = (once.cycle, once.cycle + 4_000);
+            let cuts: Vec<_> = (from + 1..until).collect();
+            let stop = once.advance(&[], until);
+            assert_eq!(stop, fast.advance(&[], until), "seed {seed}");
+            assert_eq!(stop, often.advance(&cuts, until), "seed {seed}");
+            assert_eq!(
+                (differ(&mut once, &mut fast, true), differ(&mut once, &mut often, true)),
+                (None, None)
+            );
+        }
+        compiled += fast.cache.stats().compiled;
+        retired += fast.toy.retired;
+    }
+    assert!(compiled > retired / 2, "{compiled} of {retired}");
+}
+
 #[test]
 fn jit_random_blocks_of_a_guest_like_thumb() {
     if compiler() {

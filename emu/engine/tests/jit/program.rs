@@ -3,12 +3,13 @@
 use crate::guest::{EVEN, MMIO, RAM, THUMB, mix, place, shape};
 use emu_engine::ir::{Block, Builder, Code, MAX_INSNS, MEM_ALIGNED, TEMP, TRASH};
 
-/// Slots of 32-bit values: those in host registers, near ones, far ones, two temporaries.
+/// Slots of 32-bit values: those in host registers, near ones, far ones. (What is in a temporary counts within its own
+/// instruction only.)
 pub fn slots(kind: usize) -> &'static [u8] {
     if kind == THUMB {
-        &[0, 1, 2, 3, 4, 5, 6, 7, 13, 8, 9, 12, 14, 60, 95, TEMP, TEMP + 9]
+        &[0, 1, 2, 3, 4, 5, 6, 7, 13, 8, 9, 12, 14, 60, 95, 92, 94]
     } else {
-        &[74, 75, 76, 77, 78, 79, 72, 73, 66, 65, 67, 80, 95, 3, 14, 60, TEMP]
+        &[74, 75, 76, 77, 78, 79, 72, 73, 66, 65, 67, 80, 95, 3, 14, 60, 94]
     }
 }
 
@@ -100,7 +101,8 @@ pub fn translate(
     max: usize,
 ) -> Block {
     let (b, next_it) = (Builder::new(), it);
-    let mut t = Tr { kind, salt, b, rng: Rng(0), next: pc, pc, it: 0, next_it, end: false, skipped: false };
+    let (end, skipped, cycles) = (false, false, 0);
+    let mut t = Tr { kind, salt, b, rng: Rng(0), next: pc, pc, it: 0, next_it, end, skipped, cycles };
     let mut at = offset;
     loop {
         at += t.instruction(code.get(at..).unwrap_or(&[]));
@@ -122,6 +124,8 @@ struct Tr {
     end: bool,
     /// The last operation stands under a `Skip`.
     skipped: bool,
+    /// Cost of the instruction.
+    cycles: u8,
 }
 
 const SIMPLE: &[Code] = {
@@ -163,10 +167,16 @@ impl Tr {
         self.next = self.pc.wrapping_add(len);
         self.rng = Rng(mix(self.salt ^ u64::from(first) << 16 ^ u64::from(wide.unwrap_or(0))));
         let class = (first >> 2) as u8 % CLASSES;
-        // A few cost more, which compiled code does not know.
-        let cycles = if self.rng.chance(60) { 3 } else { 1 };
-        self.b.insn(self.pc, self.it, cycles);
+        self.cycles = match self.rng.below(8) {
+            0..5 => 1,
+            5 | 6 => 2 + self.rng.below(3) as u8,
+            _ => 1 + self.rng.below(40) as u8,
+        };
+        self.b.insn(self.pc, self.it, self.cycles);
         let skip = (self.it & 15 != 0).then(|| self.b.skip_unless(self.it >> 4));
+        if let Some(skip) = skip {
+            self.b.op(skip).imm2 = self.back().into();
+        }
         let at = self.b.here();
         self.skipped = skip.is_some();
         self.class(class);
@@ -202,6 +212,11 @@ impl Tr {
             52..56 => self.alu(),
             _ => self.ends(class),
         }
+    }
+
+    /// What may come back of the cost.
+    fn back(&mut self) -> u8 {
+        self.rng.below(self.cycles.into()) as u8
     }
 
     fn slot(&mut self) -> u8 {
@@ -392,6 +407,12 @@ impl Tr {
             self.compare();
         }
         let skip = self.b.skip_unless(cond);
+        if self.rng.chance(3) {
+            // As a shifted operand is decoded.
+            let (a, d, b) = (self.src(), self.slot(), self.src());
+            self.b.push(Code::LslI, TEMP, a, 0, 3);
+            self.b.push(Code::Sub, d, b, TEMP, 0);
+        }
         for _ in 0..=self.rng.below(2) {
             self.alu();
         }
@@ -451,24 +472,26 @@ impl Tr {
             0 => self.pc & !0xfff | place(self.rng.next() as u32) & 0xfff,
             _ => place(self.rng.next() as u32),
         };
-        let (a, b) = (self.src(), self.src());
+        let (a, b, back) = (self.src(), self.src(), self.back());
         self.end = true;
         match class {
             56..59 => {
                 let (cond, next) = (self.rng.below(15) as u8, self.next);
                 let at = self.b.push(Code::Branch, 0, 0, 0, to);
                 let op = self.b.op(at);
-                (op.x, op.imm2) = (cond, next);
+                (op.x, op.imm2, op.c) = (cond, next, back);
             }
             59 => {
                 let code = self.rng.of(&[Code::BranchZ, Code::BranchNz]);
                 let at = self.b.push(code, 0, a, 0, to);
-                self.b.op(at).imm2 = self.next;
+                let op = self.b.op(at);
+                (op.imm2, op.c) = (self.next, back);
             }
             60 => {
                 let code = self.rng.of(COMPARE_BRANCH);
                 let at = self.b.push(code, 0, a, b, to);
-                self.b.op(at).imm2 = self.next;
+                let op = self.b.op(at);
+                (op.imm2, op.c) = (self.next, back);
             }
             61 => {
                 let lr = self.slot();
