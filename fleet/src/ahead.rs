@@ -22,6 +22,9 @@ impl Fleet {
         // Who stands at the limit and is busy goes on in the next run.
         due.retain(|i| self.islands[*i as usize].as_ref().is_some_and(|i| i.due() <= limit));
         for some in due.chunks(BATCH) {
+            if executor.interrupted() {
+                return;
+            }
             match some {
                 [one] => self.island(*one as usize).run_ahead(limit),
                 _ => self.run_batch(some, limit, executor),

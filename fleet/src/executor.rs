@@ -7,6 +7,10 @@ use emu_core::Time;
 pub trait Executor {
     /// Runs every island to `until`, in any order, on any threads, and gives them all back in any order.
     fn run(&self, islands: Vec<Box<Island>>, until: Time) -> Vec<Box<Island>>;
+    /// The host wants the run to end wherever it is: islands may come back that have not run.
+    fn interrupted(&self) -> bool {
+        false
+    }
 }
 
 /// One after the other, in place.

@@ -44,6 +44,8 @@ pub enum FleetExit {
         /// Why.
         exit: Exit,
     },
+    /// The executor was interrupted; the fleet goes on from here when it is run again.
+    Interrupted,
     /// A guest ended itself.
     Exited {
         /// Which node.
@@ -299,13 +301,18 @@ impl Fleet {
             if let Some(exit) = self.next_stop() {
                 return exit;
             }
+            if executor.interrupted() {
+                return FleetExit::Interrupted;
+            }
             if self.open_epoch.is_none() {
                 self.apply_due();
                 if self.now >= end {
                     return FleetExit::Reached;
                 }
                 self.run_ahead(end, executor);
-                let barrier = if self.stopped.is_empty() { self.barrier(end) } else { self.now };
+                // Who has not run ahead because of an interruption must not be left behind an epoch.
+                let whole = self.stopped.is_empty() && !executor.interrupted();
+                let barrier = if whole { self.barrier(end) } else { self.now };
                 self.open_epoch = Some(barrier);
                 if !self.stopped.is_empty() {
                     self.show_until_stop();
@@ -314,6 +321,9 @@ impl Fleet {
             }
             let barrier = self.open_epoch.unwrap_or(end);
             self.run_epoch(barrier, executor);
+            if executor.interrupted() {
+                continue; // the epoch stays open
+            }
             if !self.stopped.is_empty() {
                 self.show_until_stop();
                 continue;
@@ -361,6 +371,9 @@ impl Fleet {
     fn run_epoch(&mut self, barrier: Time, executor: &dyn Executor) {
         loop {
             self.run_due(barrier, executor);
+            if executor.interrupted() {
+                return;
+            }
             let held = |f: &Fleet| f.islands.iter().flatten().filter_map(|i| i.held()).min();
             let Some(at) = self.holding.then(|| held(self)).flatten() else { return };
             self.decide(at.min(barrier));

@@ -13,7 +13,8 @@ Exit codes:
   4  time ran out: --until's text did not appear, or a scenario's timeout was over
   5  a guest's CPU locked up
   6  the digest is not the one that --expect-digest gives; runs that should be the same differ
-  7  this build of the program lacks what is asked for";
+  7  this build of the program lacks what is asked for
+130  SIGINT came, and 143 SIGTERM came, before the end that --for, --until or a scenario gives";
 
 const RUN: &str = "\
 Times are virtual: 5s, 250ms, 1.5s, 20us, 2m.

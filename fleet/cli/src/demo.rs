@@ -6,11 +6,11 @@ use crate::{
     exit::{Code, Failure},
     out::Stdout,
     outputs,
-    show::{Consoles, Show, Spent, capture, code, executor, finish, note, prepare},
+    show::{Consoles, Show, Spent, capture, code, cut, executor, finish, note, prepare},
 };
 use emu_core::Time;
 use fleet::Node;
-use fleet_host::{Io, Plan, Runner, io as host_io, load};
+use fleet_host::{End, Io, Plan, Runner, io as host_io, load};
 use std::io::Write;
 
 /// The image that ships, and its board.
@@ -48,6 +48,7 @@ pub fn demo(args: &DemoArgs) -> Result<Code, Failure> {
     let (view, digest) = finish(&mut runner, &args.outcome, args.common.stats, spent, &mut Stdout)?;
     match show.failure {
         Some(why) => Err(Failure::input(why)),
+        None if end == End::Quit => Ok(cut(digest)),
         None => Ok(code(&view, end, false, false).unwrap_or(digest)),
     }
 }

@@ -1,6 +1,6 @@
 //! How the program ends.
 
-use fleet_host::InputError;
+use fleet_host::{InputError, signals::Signal};
 
 /// Exit codes, as `--help` lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,19 @@ pub enum Code {
     Digest = 6,
     /// This build of the program lacks what is asked for.
     NotBuilt = 7,
+    /// SIGINT came before the end.
+    Interrupted = 130,
+    /// SIGTERM came before the end.
+    Terminated = 143,
+}
+
+impl From<Signal> for Code {
+    fn from(signal: Signal) -> Code {
+        match signal {
+            Signal::Interrupt => Code::Interrupted,
+            Signal::Terminate => Code::Terminated,
+        }
+    }
 }
 
 impl From<Code> for std::process::ExitCode {

@@ -50,7 +50,7 @@ pub fn replay(args: &ReplayArgs) -> Result<Code, Failure> {
     let (view, digest) = (fleet.view(), fleet.digest());
     let commands = session.happenings.iter().filter(|h| matches!(h, Happening::Command(_))).count();
     say!("replayed: {commands} commands, {} checkpoints are the same", replayed.checked);
-    summary::write(&mut Stderr, &view, cpu, digest)?;
+    summary::write(&mut Stderr, &view, cpu, Some(digest))?;
     if let Some(mismatch) = replayed.mismatch {
         say!("error: this is not what was recorded: {}", explain(&mismatch, &session));
         return Ok(Code::Digest);

@@ -6,7 +6,7 @@ use crate::{
     exit::{Code, Failure},
     out::{Stderr, Stdout, say},
     outputs,
-    show::{Consoles, Show, Spent, capture, code, executor, finish, not_recorded, note, prepare},
+    show::{Consoles, Show, Spent, capture, code, cut, executor, finish, not_recorded, note, prepare},
     subject::{Subject, View, subject},
     terminal::{HELP, Keys, RawMode, Returns},
 };
@@ -86,6 +86,7 @@ pub fn run(args: &RunArgs) -> Result<Code, Failure> {
     let (view, digest) = finish(&mut runner, &args.outcome, args.common.stats, spent, &mut Stderr)?;
     match &show.failure {
         Some(why) => Err(Failure::input(why)),
+        None if end == End::Quit && (args.for_.is_some() || args.until.is_some()) => Ok(cut(digest)),
         None => Ok(code(&view, end, show.found(), args.until.is_some()).unwrap_or(digest)),
     }
 }

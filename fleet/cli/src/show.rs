@@ -9,7 +9,7 @@ use crate::{
 };
 use emu_core::cpu::Engine;
 use fleet::{ConsoleByte, Fleet, FleetView, NodeState};
-use fleet_host::{Capture, End, Note, Pool, Runner, Watcher, usage::cpu_time};
+use fleet_host::{Capture, End, Note, Pool, Runner, Watcher, signals, usage::cpu_time};
 use std::{
     io::Write,
     ops::ControlFlow,
@@ -175,7 +175,8 @@ pub fn finish(
         return Err(Failure::input(not_recorded(&e)));
     }
     let view = runner.fleet().view();
-    let digest = runner.fleet().digest();
+    // In the middle of an epoch the fleet has no digest that another run could have.
+    let digest = runner.fleet().between_epochs().then(|| runner.fleet().digest());
     for line in summary::ends(&view) {
         writeln!(out, "{line}")?;
     }
@@ -187,13 +188,18 @@ pub fn finish(
     }
     summary::write(out, &view, ran.saturating_sub(spent.started), digest)?;
     let code = match outcome.expect_digest {
-        Some(wanted) if wanted != digest => {
+        Some(wanted) if Some(wanted) != digest => {
             writeln!(out, "error: the digest is not {wanted:032x}")?;
             Code::Digest
         }
         _ => Code::Ok,
     };
     Ok((view, code))
+}
+
+/// How a run went that came not to its end: a signal is told, a person who quits knows.
+pub fn cut(digest: Code) -> Code {
+    signals::received().map_or(digest, Code::from)
 }
 
 /// How the run went, unless it went well.

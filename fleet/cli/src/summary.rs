@@ -23,7 +23,7 @@ pub fn thousands(n: u64) -> String {
 }
 
 /// Writes time, work, mistakes and digest.
-pub fn write(out: &mut dyn Write, view: &FleetView, cpu: Duration, digest: u128) -> io::Result<()> {
+pub fn write(out: &mut dyn Write, view: &FleetView, cpu: Duration, digest: Option<u128>) -> io::Result<()> {
     let retired: u64 = view.nodes.iter().map(|n| n.retired).sum();
     let mips = retired as f64 / cpu.as_secs_f64().max(1e-9) / 1e6;
     let cpu = cpu.as_secs_f64();
@@ -33,7 +33,10 @@ pub fn write(out: &mut dyn Write, view: &FleetView, cpu: Duration, digest: u128)
     }
     writeln!(out, ", {} guest instructions, host CPU {cpu:.3} s, {mips:.1} MIPS", thousands(retired))?;
     mistakes(out, view)?;
-    writeln!(out, "digest: {digest:032x}")
+    match digest {
+        Some(digest) => writeln!(out, "digest: {digest:032x}"),
+        None => writeln!(out, "digest: none, a node stands in the middle of an epoch"),
+    }
 }
 
 fn mistakes(out: &mut dyn Write, view: &FleetView) -> io::Result<()> {

@@ -12,12 +12,12 @@ use crate::{
 };
 use emu_core::Time;
 use fleet::{
-    ConsoleByte, Executor, Serial,
+    ConsoleByte, Executor, Island,
     gateway::{HostEvent, HostRequest},
     scenario::{self, Observer, Report, Scenario},
 };
 use fleet_host::{
-    Folder, Outlet, load,
+    Folder, Io, Outlet, Pool, load, signals,
     usage::{cpu_time, thread_cpu_time},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -67,7 +67,10 @@ pub fn test(args: &TestArgs) -> Result<Code, Failure> {
     }
     let paths: Vec<_> = jobs.iter().map(|j| j.path.clone()).collect();
     outputs::check(&paths, &[("--junit", args.junit.as_deref())])?;
+    let (send, _quit) = fleet_host::io::events();
+    let io = Io::start(vec![], send)?; // from here on signals end the run in order
     let results = run_all(args, &jobs);
+    drop(io);
     if args.common.stats {
         stats::write_compiled(&mut Stdout, &fleet::stats::counters())?;
     }
@@ -80,12 +83,17 @@ pub fn test(args: &TestArgs) -> Result<Code, Failure> {
             writeln!(Stdout, "{} scenarios with {n} seeds: {good} of {all} runs passed", all / n)?;
         }
     }
+    if let Some(signal) = signals::received() {
+        let left = jobs.len() - all;
+        writeln!(Stdout, "ended by {signal}: {left} of {} runs were not begun", jobs.len())?;
+    }
     if let Some(path) = &args.junit {
         let read: Vec<_> = results.iter().flat_map(|r| r.inputs.iter().cloned()).collect();
         outputs::check(&read, &[("--junit", Some(path))])?;
         junit::write(path, &results)?;
     }
-    Ok(worst(&results))
+    let cut = signals::received().filter(|_| results.len() < jobs.len());
+    Ok(cut.map_or_else(|| worst(&results), Code::from))
 }
 
 /// Runs the jobs on as many threads as wanted, and tells of them in their order.
@@ -96,8 +104,8 @@ fn run_all(args: &TestArgs, jobs: &[Job]) -> Vec<Verdict> {
     let bar = bar(jobs.len());
     let mut told = Told { args, bar: &bar, in_full: 0, results: vec![] };
     if threads == 1 {
-        for job in jobs {
-            let executor = |nodes| executor(&args.common, nodes);
+        for job in jobs.iter().take_while(|_| signals::received().is_none()) {
+            let executor = |nodes| hasty(executor(&args.common, nodes));
             told.tell(one(args, job, true, cpu_time, &executor));
         }
     } else {
@@ -127,13 +135,30 @@ fn parallel(args: &TestArgs, jobs: &[Job], threads: usize, told: &mut Told) {
 }
 
 fn work(args: &TestArgs, jobs: &[Job], next: &AtomicUsize, done: &SyncSender<(usize, Verdict)>) {
-    let serial = |_| Box::new(Serial) as Box<dyn Executor>;
-    loop {
+    let serial = |_| hasty(Box::new(Pool::new(1)));
+    while signals::received().is_none() {
         let i = next.fetch_add(1, Ordering::Relaxed);
         let Some(job) = jobs.get(i) else { return };
         if done.send((i, one(args, job, false, thread_cpu_time, &serial))).is_err() {
             return;
         }
+    }
+}
+
+/// An executor that is interrupted by the first signal at once: no recording waits for the end of a step.
+struct Hasty(Box<dyn Executor>);
+
+fn hasty(executor: Box<dyn Executor>) -> Box<dyn Executor> {
+    Box::new(Hasty(executor))
+}
+
+#[allow(clippy::vec_box)] // islands are large, and the executor's contract moves them as boxes
+impl Executor for Hasty {
+    fn run(&self, islands: Vec<Box<Island>>, until: Time) -> Vec<Box<Island>> {
+        self.0.run(islands, until)
+    }
+    fn interrupted(&self) -> bool {
+        signals::received().is_some()
     }
 }
 
@@ -222,7 +247,8 @@ fn print(text: &[u8]) {
 
 /// One code for all: what could not be run at all weighs most, then what happened in a guest, time last.
 fn worst(results: &[Verdict]) -> Code {
-    let order = [Code::BadInput, Code::Lockup, Code::Failed, Code::TimeOut];
+    let order =
+        [Code::Interrupted, Code::Terminated, Code::BadInput, Code::Lockup, Code::Failed, Code::TimeOut];
     let has = |code: &Code| results.iter().any(|r| r.code == *code);
     order.into_iter().find(has).unwrap_or(Code::Ok)
 }
@@ -307,6 +333,7 @@ fn judge(name: &str, seed: Option<u64>, report: &Report) -> (Code, String) {
     let text = format!("{name}{seed}, virtual time {} s, digest: {:032x}", report.time, report.digest);
     let Some(failure) = &report.failure else { return (Code::Ok, format!("ok    {text}")) };
     let code = match report {
+        r if r.interrupted => signals::received().map_or(Code::Failed, Code::from),
         r if r.lockup => Code::Lockup,
         r if r.overran => Code::TimeOut,
         _ => Code::Failed,

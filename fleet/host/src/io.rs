@@ -1,5 +1,6 @@
 //! The thread that speaks to sockets and hears signals, and what it tells the runner.
 
+use crate::signals::{self, Signal};
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 use std::{
     io::{self, Read},
@@ -34,6 +35,8 @@ pub enum HostEvent {
 const EVENTS: usize = 1024;
 /// Pieces of output that wait for a debugger to read them.
 const OUTPUT: usize = 64;
+/// How long a run may take to end in order after a signal.
+const GRACE: Duration = Duration::from_millis(500);
 /// How long debuggers may take at the end to read what is left.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -111,7 +114,7 @@ async fn post(events: &Sender<HostEvent>, mut event: HostEvent) {
 async fn serve(ports: Vec<TcpListener>, events: Sender<HostEvent>, stopped: oneshot::Receiver<()>) {
     // Each open connection holds an `alive`.
     let (alive, mut over) = mpsc::channel::<()>(1);
-    let mut tasks = vec![tokio::spawn(signals(events.clone()))];
+    let mut tasks = vec![tokio::spawn(hear(events.clone()))];
     for (node, port) in (0..).zip(ports) {
         tasks.push(tokio::spawn(listen(node, port, events.clone(), alive.clone())));
     }
@@ -123,14 +126,21 @@ async fn serve(ports: Vec<TcpListener>, events: Sender<HostEvent>, stopped: ones
     let _ = tokio::time::timeout(LAST_WORDS, over.recv()).await;
 }
 
-async fn signals(events: Sender<HostEvent>) {
+async fn hear(events: Sender<HostEvent>) {
     let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         return;
     };
     loop {
-        tokio::select! { _ = int.recv() => {}, _ = term.recv() => {} }
-        post(&events, HostEvent::Quit).await;
+        let signal =
+            tokio::select! { _ = int.recv() => Signal::Interrupt, _ = term.recv() => Signal::Terminate };
+        signals::note(signal);
+        // Whoever listens ends the run at its next step; a step may be long.
+        let (quit, grace) = (post(&events, HostEvent::Quit), tokio::time::sleep(GRACE));
+        tokio::join!(quit, async {
+            grace.await;
+            signals::press();
+        });
     }
 }
 

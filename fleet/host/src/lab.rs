@@ -252,7 +252,7 @@ impl Lab {
                 self.said[b.node as usize].text.push(b.byte);
             }
             match exit {
-                FleetExit::Reached => return Ok(()),
+                FleetExit::Reached | FleetExit::Interrupted => return Ok(()),
                 FleetExit::Stopped { node, exit: emu_core::machine::Exit::Lockup(_, pc) } => {
                     let (at, seed) = (self.fleet.now(), self.fleet.seed());
                     let n = self.fleet.nodes().nth(node as usize);

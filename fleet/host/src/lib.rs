@@ -23,6 +23,7 @@ pub mod record;
 #[cfg(test)]
 mod record_tests;
 pub mod runner;
+pub mod signals;
 pub mod usage;
 
 pub use capture::Capture;

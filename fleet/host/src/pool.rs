@@ -1,6 +1,7 @@
 //! Threads that run the machines of an epoch. Islands travel to a worker and back; who runs which changes nothing.
 #![allow(clippy::vec_box)] // islands are large, and the executor's contract moves them as boxes
 
+use crate::signals;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use emu_core::Time;
 use fleet::{Executor, Island};
@@ -38,11 +39,18 @@ impl Pool {
     }
 }
 
+fn run_here(islands: &mut [Box<Island>], until: Time) {
+    for island in islands {
+        if signals::urgent() {
+            return;
+        }
+        island.run_until(until);
+    }
+}
+
 fn work(inbox: &Receiver<Job>, done: &Sender<Vec<Box<Island>>>) {
     for Job { mut islands, until } in inbox {
-        for n in &mut islands {
-            n.run_until(until);
-        }
+        run_here(&mut islands, until);
         if done.send(islands).is_err() {
             return;
         }
@@ -64,7 +72,8 @@ impl Executor for Pool {
         let work: u64 = islands.iter().map(|n| until.since(n.next_activity())).sum();
         let parts = self.jobs.len() + 1;
         if self.jobs.is_empty() || work < WORTH_WHILE {
-            return fleet::Serial.run(islands, until);
+            run_here(&mut islands, until);
+            return islands;
         }
         let share = islands.len().div_ceil(parts);
         let mut away = 0;
@@ -76,10 +85,14 @@ impl Executor for Pool {
             jobs.send(Job { islands: part, until }).expect("a worker ended early");
             away += 1;
         }
-        let mut all = fleet::Serial.run(islands, until);
+        run_here(&mut islands, until);
         for _ in 0..away {
-            all.extend(self.done.recv().expect("a worker ended early"));
+            islands.extend(self.done.recv().expect("a worker ended early"));
         }
-        all
+        islands
+    }
+
+    fn interrupted(&self) -> bool {
+        signals::urgent()
     }
 }

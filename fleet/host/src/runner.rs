@@ -352,7 +352,7 @@ impl Runner {
             let fleet = self.fleet.as_mut().expect(HOME);
             let exit = fleet.run_until(target, &*self.executor);
             let _ = watcher.console(&fleet.take_console());
-            if exit == FleetExit::Reached {
+            if matches!(exit, FleetExit::Reached | FleetExit::Interrupted) {
                 return Some(End::Stopped);
             }
             self.take_exit(exit, watcher);
@@ -362,7 +362,7 @@ impl Runner {
     fn take_exit(&mut self, exit: FleetExit, watcher: &mut dyn Watcher) {
         let fleet = self.fleet.as_ref().expect(HOME);
         match exit {
-            FleetExit::Reached => {}
+            FleetExit::Reached | FleetExit::Interrupted => {}
             FleetExit::Exited { node, code } => watcher.note(fleet, Note::Exited { node, code }),
             FleetExit::Stopped { node, exit } => match exit {
                 Exit::Break(_) => self.debuggers.stopped(&mut self.fleet, node, StopReason::Breakpoint),

@@ -42,6 +42,8 @@ pub struct Report {
     pub timed_out: bool,
     /// The scenario's own time was over.
     pub overran: bool,
+    /// The host ended the run.
+    pub interrupted: bool,
     /// A CPU locked up.
     pub lockup: bool,
     /// Virtual time at the end.
@@ -80,6 +82,7 @@ pub(super) struct Runner<'a> {
     /// Nodes that may lock up: some step waits for it.
     frail: BTreeSet<u32>,
     lockup: bool,
+    interrupted: bool,
     /// A gateway may hear from the host at any tick.
     live: bool,
 }
@@ -156,10 +159,11 @@ impl Scenario {
         let failed = r.run(&steps).err();
         let timed_out = failed.as_ref().is_some_and(|f| f.timed_out);
         let failure = failed.map(|f| r.explain(&f));
-        let (lockup, transcripts) = (r.lockup, r.transcripts);
+        let (lockup, interrupted, transcripts) = (r.lockup, r.interrupted, r.transcripts);
         let digest = self.fleet.digest();
         Report {
             timed_out,
+            interrupted,
             overran: timed_out && self.fleet.now() >= self.timeout,
             failure,
             lockup,
@@ -207,6 +211,7 @@ impl<'a> Runner<'a> {
             rounds: vec![0; s.schedules.len()],
             frail: BTreeSet::new(),
             lockup: false,
+            interrupted: false,
             live,
             s,
         }
@@ -545,6 +550,11 @@ impl<'a> Runner<'a> {
             self.observer.console(self.s, &bytes);
             match exit {
                 FleetExit::Reached => break,
+                FleetExit::Interrupted => {
+                    self.interrupted = true;
+                    let what = "the host ended the run".into();
+                    return Err(Failed { timed_out: false, what, nodes: vec![], step: None });
+                }
                 FleetExit::Stopped { node, exit: Exit::Lockup(_, pc) } if !self.frail.contains(&node) => {
                     self.lockup = true;
                     let place = self.s.fleet.node(node).firmware.place(pc);
