@@ -90,6 +90,9 @@ impl Fleet {
         };
         self.journal.push(command);
         self.collect(self.homes[id as usize].0 as usize);
+        if self.node(id).stop.is_some() {
+            self.stopped.insert(id);
+        }
         done
     }
 
@@ -187,8 +190,11 @@ impl Node {
             }
             Act::Patch { addr, bytes, .. } => return machine.patch(*addr, bytes).is_ok(),
             Act::WriteMemory { addr, bytes } => {
-                let (cpu, bus) = machine.cpu_mut(0);
-                return cpu.debug_write(bus, *addr, bytes) == bytes.len();
+                let whole = machine.debug_write(*addr, bytes) == bytes.len();
+                if let Some(code) = machine.bus.fabric.exit_request.take() {
+                    self.ended(code);
+                }
+                return whole;
             }
             Act::WriteRegister { reg, value } => {
                 return machine.cpu_mut(0).0.set_reg(usize::from(*reg), *value);

@@ -278,7 +278,7 @@ impl Node {
     }
 
     /// The guest has ended itself.
-    fn ended(&mut self, code: u32) {
+    pub(crate) fn ended(&mut self, code: u32) {
         self.state = NodeState::Exited { code };
         self.stop = Some(Stop::Ended(code));
     }

@@ -183,8 +183,10 @@ pub struct Fabric {
     pub followed: Vec<(DevId, Port)>,
     /// Input pins that are stuck at a level.
     pub(crate) forced: BTreeMap<(DevId, Pin), bool>,
-    /// Interrupt lines that changed: CPU, line, level. The CPU drains its own.
+    /// Interrupt lines that changed: CPU, line, level. The CPU drains its own. Empty whenever the machine stands.
     pub irqs: Vec<(u16, u16, bool)>,
+    /// The CPU that runs.
+    pub(crate) cpu: u16,
     pub(crate) rng: Rng,
     pub(crate) wiring: Wiring,
     levels: Levels,
@@ -219,6 +221,7 @@ impl Fabric {
             followed: vec![],
             forced: BTreeMap::new(),
             irqs: vec![],
+            cpu: 0,
             rng: Rng::new(0),
             wiring: Wiring::default(),
             levels: Levels::default(),
@@ -281,7 +284,7 @@ impl Fabric {
     }
 
     /// The CPU that runs must hand back to its machine: an event came before its deadline, a reset or a stall was
-    /// asked for, a watchpoint was hit.
+    /// asked for, a watchpoint was hit, another CPU's interrupt line changed.
     pub fn wants_machine(&self) -> bool {
         self.reset_request.is_some()
             || self.exit_request.is_some()
@@ -289,6 +292,7 @@ impl Fabric {
             || self.message_left
             || self.mem.watch_hit.is_some()
             || self.events.next_time() < self.deadline
+            || self.irqs.iter().any(|line| line.0 != self.cpu)
             // What was now is no later than what is: mostly that answers it.
             || self.stalled_until > self.now && self.stalled_until > self.clock.edge(self.cycle)
     }

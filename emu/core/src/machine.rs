@@ -380,6 +380,11 @@ impl Machine {
         if let Some(kind) = self.bus.fabric.reset_request.take() {
             return self.reset(kind);
         }
+        self.sync_cpus(at);
+    }
+
+    /// The CPUs take their interrupt lines; whoever that wakes starts at `at`.
+    fn sync_cpus(&mut self, at: Time) {
         for s in &mut self.cpus {
             if s.cpu.sync(&mut self.bus) && s.asleep {
                 s.asleep = false;
@@ -390,11 +395,10 @@ impl Machine {
 
     /// Runs CPU `n` from `start` to before `stop`.
     fn run_cpu(&mut self, n: usize, start: Time, stop: Time, step: bool) -> Option<Exit> {
-        // With several CPUs each runs until another one's turn, in strict order of time and number.
+        // With several CPUs each runs until another one's turn: `next_cpu` says whose it is at one instant.
         let stall = self.bus.fabric.stalled_until;
         let others = self.cpus.iter().enumerate().filter(|(i, _)| *i != n);
-        let other =
-            others.map(|(i, s)| Self::next_start(s, stall) + u64::from(i > n)).min().unwrap_or(Time::MAX);
+        let other = others.map(|(_, s)| Self::next_start(s, stall)).min().unwrap_or(Time::MAX);
         let s = &mut self.cpus[n];
         // A stall may have moved the start.
         let cycle = if stall < start { s.cycle } else { s.cycle.max(s.clock.first_tick_at(start)) };
@@ -402,6 +406,7 @@ impl Machine {
         let f = &mut self.bus.fabric;
         f.deadline = stop;
         f.attention = false;
+        f.cpu = n as u16;
         f.set_clock(s.clock);
         let run = Run { cycle, until, step, resume: std::mem::take(&mut self.resume) };
         let retired = s.cpu.retired();
@@ -414,15 +419,25 @@ impl Machine {
         f.deadline = Time::MAX;
         let at = s.clock.edge(cycle);
         f.set_now(at);
-        self.now = self.now.max(at.min(stop));
+        // Another CPU may have an instruction to run that starts earlier than this one's next.
+        self.now = self.now.max(at.min(stop).min(other));
         if let Some(kind) = f.reset_request.take() {
             self.reset_after_insn(at, kind);
             return None;
         }
-        if let Some(code) = f.exit_request.take() {
-            return Some(Exit::Ended(code));
+        let ended = f.exit_request.take().map(Exit::Ended);
+        let exit = self.exit_of(n, exit, step);
+        self.hand_over_lines(at);
+        ended.or(exit)
+    }
+
+    /// The interrupt controllers see what the instruction that ended at `at` did to their lines, before anybody looks
+    /// and whatever the CPUs do next: they sample lines all the time (DDI0403E B3.4.1).
+    #[inline]
+    fn hand_over_lines(&mut self, at: Time) {
+        if !self.bus.fabric.irqs.is_empty() {
+            self.sync_cpus(at);
         }
-        self.exit_of(n, exit, step)
     }
 
     fn reset_after_insn(&mut self, at: Time, kind: ResetKind) {
@@ -456,6 +471,14 @@ impl Machine {
     /// The next instruction runs even if a breakpoint is on it.
     pub fn resume_over_breakpoint(&mut self) {
         self.resume = true;
+    }
+
+    /// Writes memory or registers as a debugger does, through CPU 0; says how many bytes could be written.
+    pub fn debug_write(&mut self, addr: u64, bytes: &[u8]) -> usize {
+        let (cpu, bus) = self.cpu_mut(0);
+        let n = cpu.debug_write(bus, addr, bytes);
+        self.after_stimulus(self.now);
+        n
     }
 
     /// Hands a message to a device at the present time.

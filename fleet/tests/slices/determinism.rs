@@ -155,6 +155,23 @@ proptest! {
     }
 }
 
+/// The line of RTC1 fell with the last instruction before the save, and the save forgot it.
+#[test]
+fn mend_slice_a_line_that_fell_right_before_a_save_stays_low() {
+    let script = [(179_843_821, 0, Act::Text { console: 0, bytes: LINES[4].into() })];
+    let end = end();
+    let (digest, said) = straight(&script, end);
+    let mut fleet = started(&script);
+    let cut = fleet.now().0 + 386_586_880;
+    let mut heard = run_to(&mut fleet, cut, &Serial);
+    let mut loaded = Desk::new(&three().0).fleet;
+    loaded.load(&fleet.save()).expect("what was saved loads");
+    assert_eq!(loaded.digest(), fleet.digest());
+    heard.extend(run_to(&mut loaded, end, &Serial));
+    assert!(heard == said, "another transcript");
+    assert_eq!(loaded.digest(), digest);
+}
+
 #[test]
 fn slice_other_seeds_are_other_runs() {
     let digest = |seed: u64| {
