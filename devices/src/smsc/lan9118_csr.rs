@@ -48,16 +48,13 @@ impl Lan9118 {
         }
         self.mac.set(&MiiAcc::BUSY, 0);
         if cx.now() < self.smi_until {
-            return cx.guest_error("PHY access while another is under way");
+            cx.guest_error("PHY access while another is under way"); // and yet it is made
         }
         self.smi_until = cx.now() + SMI_NS;
         let index = self.mac.get(&MiiAcc::INDEX);
         let ours = self.mac.get(&MiiAcc::PHY) == PHY_ADDRESS;
         if !self.mac.is(&MiiAcc::WRITE) {
-            let mut v = if ours { self.phy.read(index) } else { 0xffff };
-            if ours && index == 0 && cx.now() < self.phy_reset_until {
-                v |= Control::RESET.mask();
-            }
+            let v = if ours { self.phy.read(index) } else { 0xffff };
             return self.mac.put(MacReg::MiiData, v);
         }
         if !ours {
@@ -66,13 +63,7 @@ impl Lan9118 {
         match self.phy.write(index, self.mac.reg(MacReg::MiiData)) {
             Act::None => {}
             Act::Restart => self.restart_link(cx),
-            Act::Reset => self.phy_was_reset(cx),
         }
-    }
-
-    pub(super) fn phy_was_reset(&mut self, cx: &mut Cx) {
-        self.phy_reset_until = cx.now() + PHY_RESET_NS;
-        self.restart_link(cx);
     }
 
     pub(super) fn restart_link(&mut self, cx: &mut Cx) {
@@ -118,7 +109,7 @@ impl Lan9118 {
         }
         self.bank.set(&E2pCmd::BUSY, 0);
         if cx.now() < self.eeprom_until {
-            return cx.guest_error("EEPROM command while another is under way");
+            cx.guest_error("EEPROM command while another is under way");
         }
         let at = self.bank.get(&E2pCmd::ADDRESS) as usize % EEPROM_BYTES;
         let data = self.bank.reg(Reg::E2pData) as u8;
@@ -164,7 +155,7 @@ impl Lan9118 {
         if self.bank.is(&PmtCtrl::PHY_RST) {
             self.bank.set(&PmtCtrl::PHY_RST, 0);
             self.phy = Phy::new(self.phy.cable);
-            self.phy_was_reset(cx);
+            self.restart_link(cx);
         }
     }
 

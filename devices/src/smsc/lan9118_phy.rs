@@ -34,8 +34,6 @@ pub enum Act {
     None,
     /// The link is looked for anew.
     Restart,
-    /// The PHY was reset.
-    Reset,
 }
 
 /// The PHY.
@@ -182,7 +180,7 @@ impl Phy {
             let special = self.bank.reg(PhyReg::Special);
             *self = Phy::new(self.cable);
             self.bank.put(PhyReg::Special, special);
-            return Act::Reset;
+            return Act::Restart;
         }
         let restart = self.bank.is(&Control::RESTART);
         self.bank.set(&Control::RESTART, 0);

@@ -12,6 +12,10 @@ pub const STATUS_WORDS: usize = 512 / 4;
 const A_IOC: u32 = 1 << 31;
 const A_FIRST: u32 = 1 << 13;
 const A_LAST: u32 = 1 << 12;
+/// Bits that are 0 in every command A and in every command B (tables 3.10 and 3.11).
+const A_RESERVED: u32 = 0x7ce0_c800;
+const B_RESERVED: u32 = 0xc800;
+const SIZE: u32 = 0x7ff;
 /// TX command B, 13: the host appends the FCS itself.
 pub const B_NO_CRC: u32 = 1 << 13;
 /// TX command B, 12: short packets stay short.
@@ -58,6 +62,8 @@ enum Want {
 pub struct Tx {
     want: Want,
     cmd_a: u32,
+    /// A packet should begin, but what comes are no commands: the host wrote fewer words than it had declared before.
+    astray: bool,
     /// The packet between its first and its last segment.
     open: Option<Packet>,
     queue: VecDeque<Packet>,
@@ -79,9 +85,9 @@ impl Tx {
             return done;
         }
         match self.want {
-            Want::CommandA => {
-                self.cmd_a = word;
-                self.want = Want::CommandB;
+            Want::CommandA => done.error = self.command_a(word),
+            Want::CommandB if self.astray && !self.belongs(word) => {
+                self.command_a(word);
             }
             Want::CommandB => {
                 done.error = self.begin(word);
@@ -105,7 +111,27 @@ impl Tx {
     }
 
     fn size(&self) -> u32 {
-        self.cmd_a & 0x7ff
+        self.cmd_a & SIZE
+    }
+
+    /// A word where a command A should be. With no packet open it must begin one; the manual does not say what becomes of
+    /// others. Here they are skipped up to a command A and its B that fit each other. True for the first that is none.
+    fn command_a(&mut self, word: u32) -> bool {
+        let begins = word & A_FIRST != 0 && (!self.astray || word & A_RESERVED == 0);
+        if self.open.is_none() && !begins {
+            self.want = Want::CommandA;
+            return !std::mem::replace(&mut self.astray, true);
+        }
+        self.cmd_a = word;
+        self.want = Want::CommandB;
+        false
+    }
+
+    /// That word is the command B of a packet that begins with the command A before it.
+    fn belongs(&self, word: u32) -> bool {
+        let length = word & SIZE;
+        let fits = if self.cmd_a & A_LAST != 0 { length == self.size() } else { length >= self.size() };
+        fits && length != 0 && word & B_RESERVED == 0
     }
 
     /// Words of the buffer under way, with offset, padding and end alignment (table 3.12).
@@ -134,11 +160,9 @@ impl Tx {
 
     /// Command B: a packet begins or goes on. True if the commands contradict each other.
     fn begin(&mut self, cmd_b: u32) -> bool {
+        self.astray = false;
         let first = self.cmd_a & A_FIRST != 0;
-        let wrong = match &self.open {
-            Some(p) => first || p.cmd_b != cmd_b,
-            None => !first,
-        };
+        let wrong = self.open.as_ref().is_some_and(|p| first || p.cmd_b != cmd_b);
         if first {
             self.open = Some(Packet { bytes: vec![], cmd_b, words: 0 });
         }
@@ -165,7 +189,7 @@ impl Tx {
         if self.cmd_a & A_LAST != 0
             && let Some(p) = self.open.take()
         {
-            done.error |= p.bytes.len() as u32 & 0x7ff != p.cmd_b & 0x7ff;
+            done.error |= p.bytes.len() as u32 & SIZE != p.cmd_b & SIZE;
             done.packet = true;
             self.queue.push_back(p);
         }

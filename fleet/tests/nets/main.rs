@@ -3,6 +3,7 @@
 #[path = "../slices/desk.rs"]
 #[allow(dead_code)]
 mod desk;
+mod hasty;
 mod mesh;
 mod shipped;
 #[path = "../slices/ways.rs"]
