@@ -18,13 +18,26 @@ impl Fleet {
     /// Takes a debugger's command for a node that stands at a stop, and does it there and then: the fleet's epoch is
     /// open, and the node's own time is what counts. `false`: there is no such memory or register.
     pub fn apply_stopped(&mut self, mut command: Command) -> bool {
-        let now = self.now;
-        let node = self.at(command.node);
-        if node.now() < now {
-            node.run_until(now); // a sleeper was left where it is
-        }
-        command.at = node.now().max(now);
+        command.at = self.present(command.node).now().max(self.now);
         self.act_on_node(command)
+    }
+
+    /// Reads a node's memory and registers as a debugger sees them now; nothing changes. Returns how many bytes there were.
+    pub fn debug_read(&mut self, node: u32, addr: u64, out: &mut [u8]) -> usize {
+        if node as usize >= self.homes.len() {
+            return 0;
+        }
+        self.present(node).machine.debug_read(0, addr, out)
+    }
+
+    /// A node, at the fleet's time at least: a sleeper was left where it is.
+    fn present(&mut self, node: u32) -> &mut Node {
+        let now = self.now;
+        let node = self.at(node);
+        if node.now() < now {
+            node.run_until(now);
+        }
+        node
     }
 
     /// Commands are still to come.
@@ -190,7 +203,7 @@ impl Node {
             }
             Act::Patch { addr, bytes, .. } => return machine.patch(*addr, bytes).is_ok(),
             Act::WriteMemory { addr, bytes } => {
-                let whole = machine.debug_write(*addr, bytes) == bytes.len();
+                let whole = machine.debug_write(0, *addr, bytes) == bytes.len();
                 if let Some(code) = machine.bus.fabric.exit_request.take() {
                     self.ended(code);
                 }

@@ -286,12 +286,12 @@ impl Node {
     /// Does the semihosting call at which the CPU waits. `true`: the guest has ended.
     fn semihost_call(&mut self, cpu: usize) -> bool {
         let now = self.machine.now();
-        let (core, bus) = self.machine.cpu_mut(cpu);
+        let core = self.machine.cpu(cpu);
         let (op_reg, arg_reg) = core.arch().semihost;
         let (op, arg) = (core.reg(op_reg), core.reg(arg_reg));
         let heap = HeapInfo::default();
         let env = Env { word: 4, now, epoch: 0, cmdline: "", heap };
-        let mut port = SemihostPort { core, bus, dev: DevId::cpu(cpu as u16) };
+        let mut port = SemihostPort { machine: &mut self.machine, cpu };
         match self.semihost.call(op, arg, &env, &mut port) {
             Outcome::Value(v) => core_done(&mut self.machine, cpu, v),
             Outcome::Exit(code) => {
@@ -399,20 +399,19 @@ fn core_done(machine: &mut Machine, cpu: usize, v: u64) {
 }
 
 struct SemihostPort<'a> {
-    core: &'a mut dyn emu_core::cpu::Cpu,
-    bus: &'a mut emu_core::bus::Bus,
-    dev: DevId,
+    machine: &'a mut Machine,
+    cpu: usize,
 }
 
 impl Guest for SemihostPort<'_> {
     fn read_mem(&mut self, addr: u64, out: &mut [u8]) -> usize {
-        self.core.debug_read(self.bus, addr, out)
+        self.machine.debug_read(self.cpu, addr, out)
     }
     fn write_mem(&mut self, addr: u64, bytes: &[u8]) -> bool {
-        self.core.debug_write(self.bus, addr, bytes) == bytes.len()
+        self.machine.debug_write(self.cpu, addr, bytes) == bytes.len()
     }
     fn put(&mut self, bytes: &[u8]) {
-        self.bus.fabric.print(self.dev, 0, bytes);
+        self.machine.bus.fabric.print(DevId::cpu(self.cpu as u16), 0, bytes);
     }
     fn get(&mut self) -> Option<u8> {
         None

@@ -51,12 +51,6 @@ impl Cpu for Idle {
     fn retired(&self) -> u64 {
         0
     }
-    fn debug_read(&mut self, _: &mut Bus, _: u64, _: &mut [u8]) -> usize {
-        0
-    }
-    fn debug_write(&mut self, _: &mut Bus, _: u64, _: &[u8]) -> usize {
-        0
-    }
     fn semihost_done(&mut self, _: u64) {}
     fn not_modelled(&self) -> &'static [&'static str] {
         &[]

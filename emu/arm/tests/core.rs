@@ -55,14 +55,12 @@ fn word(m: &Machine, addr: u64) -> u32 {
 /// Reads a register as a debugger.
 fn peek(m: &mut Machine, addr: u64) -> u32 {
     let mut b = [0; 4];
-    let (cpu, bus) = m.cpu_mut(0);
-    assert_eq!(cpu.debug_read(bus, addr, &mut b), 4);
+    assert_eq!(m.debug_read(0, addr, &mut b), 4);
     u32::from_le_bytes(b)
 }
 /// Writes a register as a debugger.
 fn poke(m: &mut Machine, addr: u64, v: u32) {
-    let (cpu, bus) = m.cpu_mut(0);
-    assert_eq!(cpu.debug_write(bus, addr, &v.to_le_bytes()), 4);
+    assert_eq!(m.debug_write(0, addr, &v.to_le_bytes()), 4);
 }
 fn cycles(m: &mut Machine, n: u64) -> Exit {
     m.run_until(m.now() + n * CYCLE)
@@ -355,9 +353,8 @@ fn debuggers_look_without_touching() {
     assert_eq!(peek(&mut m, 0xe000_e010), 0x1_0007, "COUNTFLAG stays");
     assert_eq!(peek(&mut m, 0xe000_e010), 0x1_0007);
     assert_eq!(peek(&mut m, 0xe000_e018), 95);
-    let (cpu, bus) = m.cpu_mut(0);
-    assert_eq!(cpu.debug_read(bus, 0x9000_0000, &mut [0; 4]), 0);
-    assert_eq!(cpu.debug_read(bus, 0xfffe, &mut [0; 4]), 2);
+    assert_eq!(m.debug_read(0, 0x9000_0000, &mut [0; 4]), 0);
+    assert_eq!(m.debug_read(0, 0xfffe, &mut [0; 4]), 2);
     assert_eq!(m.digest(), before);
 }
 

@@ -28,7 +28,7 @@ pub struct Window {
 /// How often a device was spoken to: for people, not part of the state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DevCount {
-    /// Reads and writes of its registers by CPUs and debuggers.
+    /// Reads and writes of its registers by CPUs, and writes by debuggers.
     pub accesses: u64,
     /// Its scheduled events that came due.
     pub events: u64,
@@ -137,7 +137,7 @@ impl Bus {
         self.counts.as_mut()?.get_mut(usize::from(dev.0))
     }
 
-    /// A CPU's or debugger's read that missed the fast path: memory, then devices. 1, 2 or 4 bytes (8: memory only).
+    /// A CPU's read that missed the fast path: memory, then devices. 1, 2 or 4 bytes (8: memory only).
     /// `cache` enters an ordinary memory page into the translation cache.
     pub fn read(&mut self, addr: u64, size: u8, _attrs: Attrs, cache: bool) -> Result<u64, BusError> {
         match self.windows.find(addr) {
@@ -205,6 +205,11 @@ impl Bus {
             None => self.fabric.mistake(DevId::cpu(0), Mistake::RomWrite { addr }),
         }
         Ok(())
+    }
+
+    /// The device at an address, and the offset in its window.
+    pub(crate) fn window_at(&self, addr: u64) -> Option<(DevId, u32)> {
+        self.windows.find(addr)
     }
 
     /// Gives `act` a device and its context, then lets all effects settle.

@@ -124,11 +124,15 @@ pub trait Cpu: Send + Sync {
     fn exceptions(&self) -> u64 {
         0
     }
-    /// Reads memory as a debugger sees it (the core's private registers included), without side effects where the
-    /// hardware allows. Returns how many bytes could be read.
-    fn debug_read(&mut self, bus: &mut Bus, addr: u64, out: &mut [u8]) -> usize;
-    /// Writes memory for a debugger.
-    fn debug_write(&mut self, bus: &mut Bus, addr: u64, bytes: &[u8]) -> usize;
+    /// What a load from a register of the core's own (interrupt controller, system timer) would give at `cycle`, without
+    /// its side effects: 1, 2 or 4 bytes. `None`: there is none at `addr`. See [`debug`](crate::debug).
+    fn peek_register(&self, _addr: u64, _size: u8, _cycle: u64) -> Option<u32> {
+        None
+    }
+    /// Writes a register of the core's own for a debugger; `false`: there is none at `addr`.
+    fn poke_register(&mut self, _bus: &mut Bus, _addr: u64, _size: u8, _v: u32) -> bool {
+        false
+    }
     /// The semihosting call at which the core waits is done: result in the result register, on behind the call.
     fn semihost_done(&mut self, result: u64);
     /// Chooses what executes the instructions.

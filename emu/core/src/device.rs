@@ -234,6 +234,21 @@ impl Fabric {
         }
     }
 
+    /// What a device may ask of `of`, for a look that leaves no trace: time, its pending events, who follows its ports,
+    /// random bits. No memory and no wires.
+    pub(crate) fn scratch(of: &Fabric) -> Fabric {
+        Fabric {
+            events: of.events.clone(),
+            followed: of.followed.clone(),
+            rng: of.rng.clone(),
+            now: of.now,
+            now_valid: of.now_valid,
+            cycle: of.cycle,
+            clock: of.clock,
+            ..Fabric::new()
+        }
+    }
+
     /// The CPU's clock counts: accesses from now on happen at the start edge of cycle `cycle` of `clock`.
     pub(crate) fn set_clock(&mut self, clock: Clock) {
         self.clock = clock;
@@ -258,7 +273,7 @@ impl Fabric {
     }
 
     /// The cycle of the CPU's clock in which the present time lies.
-    pub fn cycle(&mut self) -> u64 {
+    pub fn cycle(&self) -> u64 {
         if self.cycle == NO_CYCLE { self.clock.ticks(self.now) } else { self.cycle }
     }
 

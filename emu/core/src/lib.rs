@@ -6,6 +6,7 @@
 
 pub mod bus;
 pub mod cpu;
+pub mod debug;
 pub mod device;
 pub mod diag;
 pub mod events;

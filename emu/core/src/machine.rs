@@ -7,6 +7,7 @@
 use crate::{
     bus::Bus,
     cpu::{Cpu, CpuExit, Engine, EngineStats, Run},
+    debug,
     device::{Console, DevId, Outgoing, Peripheral, Pin, Port, Printed, ResetKind, View},
     diag::ErrorLog,
     events::EventQueue,
@@ -473,14 +474,6 @@ impl Machine {
         self.resume = true;
     }
 
-    /// Writes memory or registers as a debugger does, through CPU 0; says how many bytes could be written.
-    pub fn debug_write(&mut self, addr: u64, bytes: &[u8]) -> usize {
-        let (cpu, bus) = self.cpu_mut(0);
-        let n = cpu.debug_write(bus, addr, bytes);
-        self.after_stimulus(self.now);
-        n
-    }
-
     /// Hands a message to a device at the present time.
     pub fn deliver(&mut self, dev: DevId, port: Port, msg: Msg) {
         self.stimulate(dev, |d, cx| d.recv(port, msg, cx));
@@ -542,6 +535,30 @@ impl Machine {
         let r = self.bus.with_device(dev, act);
         self.after_stimulus(self.now);
         r
+    }
+
+    /// Reads memory, devices and CPU `cpu`'s own registers as a debugger sees them at the present time; nothing changes.
+    /// Returns how many bytes there were.
+    pub fn debug_read(&mut self, cpu: usize, addr: u64, out: &mut [u8]) -> usize {
+        self.look(cpu);
+        debug::read(&*self.cpus[cpu].cpu, &self.bus, addr, out)
+    }
+
+    /// Writes memory of any kind, devices and CPU `cpu`'s own registers for a debugger. Returns how many bytes could be
+    /// written.
+    pub fn debug_write(&mut self, cpu: usize, addr: u64, bytes: &[u8]) -> usize {
+        self.look(cpu);
+        let n = debug::write(&mut *self.cpus[cpu].cpu, &mut self.bus, addr, bytes);
+        self.after_stimulus(self.now);
+        n
+    }
+
+    /// Accesses happen now, by nobody's instruction.
+    fn look(&mut self, cpu: usize) {
+        let f = &mut self.bus.fabric;
+        f.set_clock(self.cpus[cpu].clock);
+        f.set_now(self.now);
+        f.pc = None;
     }
 
     /// What a device shows a person.

@@ -125,12 +125,6 @@ impl Cpu for Toy {
     fn retired(&self) -> u64 {
         self.retired
     }
-    fn debug_read(&mut self, bus: &mut Bus, addr: u64, out: &mut [u8]) -> usize {
-        bus.fabric.mem.peek(addr, out)
-    }
-    fn debug_write(&mut self, bus: &mut Bus, addr: u64, bytes: &[u8]) -> usize {
-        bus.fabric.mem.poke(addr, bytes)
-    }
     fn semihost_done(&mut self, _: u64) {}
     fn not_modelled(&self) -> &'static [&'static str] {
         &[]

@@ -4,7 +4,6 @@ use crate::{PC, X0, config::Config, core::Core, csr::Csrs, gdb};
 use emu_core::{
     bus::Bus,
     cpu::{Arch, Cpu, CpuExit, Engine, EngineStats, Run},
-    device::Attrs,
     events::Tag,
     fields::{self, Fields},
     save::{self, LoadError},
@@ -50,20 +49,6 @@ impl Hart {
     /// The state, to change it.
     pub fn core_mut(&mut self) -> &mut Core {
         &mut self.core
-    }
-
-    fn attrs(&self) -> Attrs {
-        Attrs { secure: false, privileged: true, master: self.core.index }
-    }
-
-    /// The size of the access a debugger makes to a device at `addr` with `left` bytes to go, if there is one.
-    fn register_size(bus: &Bus, addr: u64, left: usize) -> Option<u8> {
-        bus.windows().iter().find(|w| addr.wrapping_sub(w.base) < w.size)?;
-        Some(match (addr & 3, left) {
-            (0, 4..) => 4,
-            (0 | 2, 2..) => 2,
-            _ => 1,
-        })
     }
 }
 
@@ -136,45 +121,6 @@ impl Cpu for Hart {
     }
     fn exceptions(&self) -> u64 {
         self.core.taken
-    }
-
-    fn debug_read(&mut self, bus: &mut Bus, addr: u64, out: &mut [u8]) -> usize {
-        let mut done = 0;
-        while done < out.len() {
-            let at = addr.wrapping_add(done as u64);
-            let n = bus.fabric.mem.peek(at, &mut out[done..]);
-            if n > 0 {
-                done += n;
-                continue;
-            }
-            let Some(size) = Hart::register_size(bus, at, out.len() - done) else { break };
-            let Ok(v) = bus.read(at, size, self.attrs(), false) else { break };
-            let end = done + usize::from(size);
-            out[done..end].copy_from_slice(&v.to_le_bytes()[..usize::from(size)]);
-            done = end;
-        }
-        done
-    }
-
-    fn debug_write(&mut self, bus: &mut Bus, addr: u64, bytes: &[u8]) -> usize {
-        let mut done = 0;
-        while done < bytes.len() {
-            let at = addr.wrapping_add(done as u64);
-            let n = bus.fabric.mem.poke(at, &bytes[done..]);
-            if n > 0 {
-                done += n;
-                continue;
-            }
-            let Some(size) = Hart::register_size(bus, at, bytes.len() - done) else { break };
-            let end = done + usize::from(size);
-            let mut v = [0; 8];
-            v[..usize::from(size)].copy_from_slice(&bytes[done..end]);
-            if bus.write(at, size, u64::from_le_bytes(v), self.attrs(), false).is_err() {
-                break;
-            }
-            done = end;
-        }
-        done
     }
 
     fn semihost_done(&mut self, result: u64) {

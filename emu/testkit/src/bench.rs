@@ -68,7 +68,15 @@ impl Bench {
     }
     /// Reads a 32-bit register.
     pub fn r(&mut self, off: u32) -> u32 {
-        self.access(|b| b.read(BASE + u64::from(off), 4, Attrs::default(), false)).expect("mapped") as u32
+        self.read(off, 4)
+    }
+    /// Reads 1, 2 or 4 bytes as a debugger does.
+    pub fn peek(&mut self, off: u32, size: u8) -> u32 {
+        self.access(|b| b.peek(BASE + u64::from(off), size)).expect("mapped")
+    }
+    /// Reads 1, 2 or 4 bytes as a guest does.
+    pub fn read(&mut self, off: u32, size: u8) -> u32 {
+        self.access(|b| b.read(BASE + u64::from(off), size, Attrs::default(), false)).expect("mapped") as u32
     }
     /// Writes a register by name and element.
     pub fn set<R: RegSet>(&mut self, r: R, i: usize, v: u32) {

@@ -8,7 +8,7 @@ pub mod suite;
 pub use bench::Bench;
 
 /// The suite every device passes: no panic under a hostile guest, saved state comes back, fork and load run like the
-/// original, slicing time anywhere changes nothing, reset values are the table's.
+/// original, slicing time anywhere changes nothing, nor does a debugger that looks at every register, reset values are the table's.
 ///
 /// `emu_testkit::conformance!(name, expression that makes the device);`
 #[macro_export]
@@ -33,6 +33,10 @@ macro_rules! conformance {
             #[test]
             fn slicing_time_changes_nothing() {
                 $crate::suite::slicing_time_changes_nothing(|| $dev);
+            }
+            #[test]
+            fn mend_looking_changes_nothing() {
+                $crate::suite::looking_changes_nothing(|| $dev);
             }
             #[test]
             fn broken_saves_are_refused() {

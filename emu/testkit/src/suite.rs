@@ -94,6 +94,8 @@ fn drive(b: &mut Bench, acts: &[Act], pieces: u64) -> Vec<u32> {
 
 const SEEDS: u64 = 40;
 const STEPS: usize = 300;
+/// States in which a debugger looks.
+const LOOKS: u64 = 2;
 
 pub fn survives_a_hostile_guest<D: Device>(make: impl Fn() -> D) {
     for seed in 0..SEEDS * 4 {
@@ -136,6 +138,32 @@ pub fn slicing_time_changes_nothing<D: Device>(make: impl Fn() -> D) {
         assert_eq!(drive(&mut a, &acts, 1), drive(&mut b, &acts, 3), "seed {seed}");
         assert_eq!(a.machine.digest(), b.machine.digest(), "seed {seed}");
         assert_eq!(a.sent(), b.sent(), "seed {seed}");
+    }
+}
+
+/// A debugger sees at every offset and in every size what a guest would read, and leaves no trace: saved state (wires,
+/// events, mistakes and messages among it), output changes and memory are what they were.
+pub fn looking_changes_nothing<D: Device>(make: impl Fn() -> D) {
+    let registers = D::Reg::TABLE.iter().flat_map(|r| (0..r.count).map(|i| r.offset + i * r.stride));
+    let mut words: Vec<u32> = registers.chain((0..0x1000).step_by(4)).map(|off| off & !3).collect();
+    words.sort_unstable();
+    words.dedup();
+    let accesses: Vec<(u32, u8)> = words
+        .iter()
+        .flat_map(|&w| [(w, 4), (w, 2), (w + 2, 2), (w, 1), (w + 1, 1), (w + 2, 1), (w + 3, 1)])
+        .collect();
+    for seed in 0..LOOKS {
+        let mut b = Bench::new(make());
+        drive(&mut b, &acts::<D>(seed, STEPS), 1);
+        b.edges();
+        let (saved, digest) = (b.machine.save(), b.machine.digest());
+        let seen: Vec<u32> = accesses.iter().map(|&(off, size)| b.peek(off, size)).collect();
+        assert_eq!(b.machine.save(), saved, "seed {seed}");
+        assert_eq!(b.machine.digest(), digest, "seed {seed}");
+        assert!(b.edges().is_empty() && !b.machine.held(), "seed {seed}");
+        for (&(off, size), seen) in accesses.iter().zip(seen) {
+            assert_eq!(b.fork().read(off, size), seen, "offset {off:#x}, size {size}, seed {seed}");
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! gdb on the built program: the real one, and the protocol spoken by hand.
 
+mod program;
+
 use std::{
     fs,
     io::{ErrorKind, Read, Write},
@@ -144,6 +146,70 @@ fn a_port_in_use_is_told() {
     let err = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{err}");
     assert!(err.starts_with(&format!("error: cannot listen for gdb on {addr}: ")), "{err}");
+}
+
+/// What one machine is given to run: a raw image that loops, and where it goes.
+fn looping(machine: &str) -> (String, &'static str) {
+    if machine.starts_with("riscv") {
+        return (program::file("loop-rv.bin", &0x0000_006f_u32.to_le_bytes()), "0x80000000");
+    }
+    (program::file("loop-m.bin", &program::image(0x2000_1000, &[0xe7fe])), "0")
+}
+
+/// The addresses of a machine's devices, and for Cortex-M of the core's own registers.
+fn windows(machine: &str) -> Vec<u64> {
+    let shown = program::flotilla(&["machines", machine]);
+    let text = String::from_utf8_lossy(&shown.stdout).into_owned();
+    let (_, devices) = text.split_once("\nDevices\n").expect("a list of devices");
+    let base = |l: &str| u64::from_str_radix(l.strip_prefix("  0x")?.split(' ').next()?, 16).ok();
+    let mut all: Vec<u64> = devices.lines().filter_map(base).collect();
+    assert!(all.len() > 4, "{text}");
+    if !machine.starts_with("riscv") {
+        all.extend([0xe000_1000, 0xe000_e000, 0xe000_e010, 0xe000_e100, 0xe000_ed00]);
+    }
+    all
+}
+
+/// The digest that a run told.
+fn digest(run: &program::Run) -> String {
+    let found = run.stderr.lines().find(|l| l.starts_with("digest: "));
+    found.unwrap_or_else(|| panic!("no digest: {}", run.stderr)).into()
+}
+
+#[test]
+fn mend_a_debugger_that_looks_at_every_device_changes_nothing() {
+    let list = String::from_utf8(program::flotilla(&["machines"]).stdout).expect("text");
+    let machines: Vec<&str> =
+        list.lines().take_while(|l| !l.is_empty()).filter_map(|l| l.split(' ').next()).collect();
+    assert!(machines.len() >= 5, "{list}");
+    for machine in machines {
+        let (image, at) = looping(machine);
+        let session = program::path(&format!("looked-{machine}.flotilla"));
+        let run = ["run", &image, "--machine", machine, "--at", at, "--for", "20ms"];
+        let alone = program::flotilla(&run);
+        let addr = free_port();
+        let child = Command::new(env!("CARGO_BIN_EXE_flotilla"))
+            .args(run)
+            .args(["--gdb", &addr, "--gdb-wait", "--record", &session])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut gdb = connect(&addr);
+        ask(&mut gdb, "?");
+        for _ in 0..3 {
+            for window in windows(machine) {
+                let read = ask(&mut gdb, &format!("m{window:x},40"));
+                assert!(!read.is_empty() && !read.starts_with('E'), "{machine} {window:#x}: {read}");
+            }
+            ask(&mut gdb, "vCont;s:1");
+        }
+        ask(&mut gdb, "D");
+        let (_, looked, code) = finish(child);
+        assert_eq!((looked, code), (digest(alone.ends_with(0)), Some(0)), "{machine}");
+        program::flotilla(&["replay", &session]).ends_with(0);
+    }
 }
 
 /// Runs the real gdb with a script; gives its transcript.

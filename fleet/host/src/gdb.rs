@@ -66,9 +66,7 @@ impl DebugTarget for Handle {
         self.apply(Act::WriteRegister { reg, value })
     }
     fn read_mem(&mut self, addr: u64, out: &mut [u8]) -> usize {
-        let Some(node) = self.node() else { return 0 };
-        let (cpu, bus) = node.machine.cpu_mut(0);
-        cpu.debug_read(bus, addr, out)
+        self.fleet.as_mut().map_or(0, |fleet| fleet.debug_read(self.node, addr, out))
     }
     fn write_mem(&mut self, addr: u64, bytes: &[u8]) -> bool {
         self.apply(Act::WriteMemory { addr, bytes: bytes.to_vec() })

@@ -66,7 +66,7 @@ impl Runner<'_> {
 
     /// A value in a node's memory and its size; `None`: there is no memory.
     pub(super) fn read(&mut self, n: u32, place: &Place, ty: Type) -> Result<Option<(Number, u8)>, String> {
-        let node = self.s.fleet.at(n);
+        let node = self.s.fleet.node(n);
         let (addr, room) = match place {
             Place::Address(addr) => (*addr, 0),
             Place::Symbol(name, offset) => {
@@ -76,9 +76,8 @@ impl Runner<'_> {
             }
         };
         let size = ty.size(room);
-        let (cpu, bus) = node.machine.cpu_mut(0);
         let mut bytes = [0; 8];
-        let n = cpu.debug_read(bus, addr, &mut bytes[..usize::from(size)]);
+        let n = self.s.fleet.debug_read(n, addr, &mut bytes[..usize::from(size)]);
         Ok((n == usize::from(size)).then(|| (ty.value(bytes, size), size)))
     }
 

@@ -4,13 +4,12 @@ use super::{
     config::MConfig,
     core::{Core, TAG_SYSTICK},
     gdb,
-    scs::{PpbAccess, is_ppb},
+    scs::is_ppb,
     state::{D0, PC, RegFile},
 };
 use emu_core::{
     bus::Bus,
     cpu::{Arch, Cpu, CpuExit, Engine, EngineStats, Run},
-    device::Attrs,
     events::Tag,
     fields::Fields,
     save::{self, LoadError},
@@ -60,45 +59,6 @@ impl CortexM {
     /// The state, to change it.
     pub fn core_mut(&mut self) -> &mut Core {
         &mut self.core
-    }
-
-    fn attrs(&self) -> Attrs {
-        Attrs { secure: false, privileged: true, master: self.core.index }
-    }
-
-    /// The cycle of the machine's present time.
-    fn cycle(bus: &mut Bus) -> u64 {
-        bus.fabric.cycle()
-    }
-
-    /// The size of the access a debugger makes to registers at `addr` with `left` bytes to go.
-    fn register_size(addr: u64, left: usize) -> u8 {
-        match (addr & 3, left) {
-            (0, 4..) => 4,
-            (0 | 2, 2..) => 2,
-            _ => 1,
-        }
-    }
-
-    fn debug_read_register(&mut self, bus: &mut Bus, addr: u64, size: u8) -> Option<u64> {
-        if let Ok(a) = u32::try_from(addr)
-            && is_ppb(a)
-        {
-            let access = PpbAccess { cycle: CortexM::cycle(bus), privileged: true, peek: true };
-            return self.core.sys.ppb_read(a, size, access).ok().map(|(v, _)| v.into());
-        }
-        let window = bus.windows().iter().any(|w| addr.wrapping_sub(w.base) < w.size);
-        if window { bus.read(addr, size, self.attrs(), false).ok() } else { None }
-    }
-
-    fn debug_write_register(&mut self, bus: &mut Bus, addr: u64, size: u8, v: u64) -> bool {
-        if let Ok(a) = u32::try_from(addr)
-            && is_ppb(a)
-        {
-            return self.core.ppb_store(bus, a, size, v as u32, true).is_ok();
-        }
-        let window = bus.windows().iter().any(|w| addr.wrapping_sub(w.base) < w.size);
-        window && bus.write(addr, size, v, self.attrs(), false).is_ok()
     }
 }
 
@@ -185,43 +145,14 @@ impl Cpu for CortexM {
         self.core.taken
     }
 
-    fn debug_read(&mut self, bus: &mut Bus, addr: u64, out: &mut [u8]) -> usize {
-        let mut done = 0;
-        while done < out.len() {
-            let at = addr.wrapping_add(done as u64);
-            let n = bus.fabric.mem.peek(at, &mut out[done..]);
-            if n > 0 {
-                done += n;
-                continue;
-            }
-            let size = CortexM::register_size(at, out.len() - done);
-            let Some(v) = self.debug_read_register(bus, at, size) else { break };
-            let end = done + usize::from(size);
-            out[done..end].copy_from_slice(&v.to_le_bytes()[..usize::from(size)]);
-            done = end;
-        }
-        done
+    fn peek_register(&self, addr: u64, size: u8, cycle: u64) -> Option<u32> {
+        let addr = u32::try_from(addr).ok().filter(|a| is_ppb(*a))?;
+        self.core.sys.ppb_peek(addr, size, cycle)
     }
 
-    fn debug_write(&mut self, bus: &mut Bus, addr: u64, bytes: &[u8]) -> usize {
-        let mut done = 0;
-        while done < bytes.len() {
-            let at = addr.wrapping_add(done as u64);
-            let n = bus.fabric.mem.poke(at, &bytes[done..]);
-            if n > 0 {
-                done += n;
-                continue;
-            }
-            let size = CortexM::register_size(at, bytes.len() - done);
-            let end = done + usize::from(size);
-            let mut v = [0; 8];
-            v[..usize::from(size)].copy_from_slice(&bytes[done..end]);
-            if !self.debug_write_register(bus, at, size, u64::from_le_bytes(v)) {
-                break;
-            }
-            done = end;
-        }
-        done
+    fn poke_register(&mut self, bus: &mut Bus, addr: u64, size: u8, v: u32) -> bool {
+        let addr = u32::try_from(addr).ok().filter(|a| is_ppb(*a));
+        addr.is_some_and(|a| self.core.ppb_store(bus, a, size, v, true).is_ok())
     }
 
     fn semihost_done(&mut self, result: u64) {

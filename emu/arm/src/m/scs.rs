@@ -71,6 +71,12 @@ impl System {
         Ok((if size < 4 { v & ((1 << (8 * size)) - 1) } else { v }, out))
     }
 
+    /// What [`System::ppb_read`] would give at `cycle`, without its side effects.
+    pub fn ppb_peek(&self, addr: u32, size: u8, cycle: u64) -> Option<u32> {
+        let access = PpbAccess { cycle, privileged: true, peek: true };
+        self.clone().ppb_read(addr, size, access).ok().map(|(v, _)| v)
+    }
+
     /// Writes 1, 2 or 4 bytes.
     pub fn ppb_write(&mut self, addr: u32, size: u8, v: u32, a: PpbAccess) -> Result<Outcome, NoAccess> {
         let stir = addr & !3 == 0xe000_ef00 && self.scb.ccr & USERSETMPEND != 0;

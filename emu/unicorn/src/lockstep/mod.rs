@@ -371,6 +371,6 @@ impl Lockstep {
 /// Reads a register of the core's own without side effects.
 fn peek(cpu: &mut dyn Cpu, bus: &mut emu_core::bus::Bus, addr: u64) -> u64 {
     let mut bytes = [0; 4];
-    cpu.debug_read(bus, addr, &mut bytes);
+    emu_core::debug::read(cpu, bus, addr, &mut bytes);
     u32::from_le_bytes(bytes).into()
 }

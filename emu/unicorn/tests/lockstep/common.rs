@@ -62,8 +62,7 @@ pub fn reg(m: &Machine, name: &str) -> u64 {
 
 /// Writes memory or a register of the core as a debugger.
 pub fn poke(m: &mut Machine, addr: u64, v: u32) {
-    let (cpu, bus) = m.cpu_mut(0);
-    assert_eq!(cpu.debug_write(bus, addr, &v.to_le_bytes()), 4);
+    assert_eq!(m.debug_write(0, addr, &v.to_le_bytes()), 4);
 }
 
 type Meddle<'a> = Box<dyn FnMut(&mut Machine, u64) -> bool + 'a>;
