@@ -17,6 +17,7 @@ pub mod memory;
 pub mod regs;
 pub mod rng;
 pub mod save;
+mod table;
 pub mod time;
 mod windows;
 mod wiring;

@@ -1,13 +1,20 @@
 //! Memory in 4 KiB pages that are shared until written.
 //!
 //! Every writer (CPU, DMA, gdb, loader) comes through here. Naturally aligned accesses to ordinary pages go through
-//! a small translation cache; first writes, pages that hold decoded code, watched pages and pages an MPU splits are
-//! never in it and take the slow path. One mechanism so serves copy-on-write, digest, code invalidation, protection
-//! and watchpoints.
+//! a small translation cache ([`Table`]). Pages that hold decoded code, or that an MPU splits, are in it with the halfwords
+//! that may not be accessed so; first writes and watched pages always take the slow path. One mechanism so serves
+//! copy-on-write, digest, code invalidation, protection and watchpoints.
 //!
 //! Architecture Invariant: the translation cache is not state. It is dropped by `fork`, `load` and `digest`.
 
-use crate::{device::DevId, save::LoadError};
+mod views;
+
+pub use crate::table::{Entry, Halves, SCATTER};
+use crate::{
+    device::DevId,
+    save::LoadError,
+    table::{EMPTY, MAX_BITS, MIN_BITS, NO_BASE, Table, tag},
+};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, OnceLock};
 use xxhash_rust::xxh3::xxh3_128;
@@ -15,8 +22,6 @@ use xxhash_rust::xxh3::xxh3_128;
 /// Bytes in a page.
 pub const PAGE: usize = 4096;
 const PAGE_BITS: u32 = 12;
-/// No aligned address is equal to it.
-const NO_BASE: u64 = u64::MAX;
 
 /// What a CPU may do to a region.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -82,22 +87,6 @@ const WATCHED: u8 = 2;
 /// All of the page counts as decoded code.
 const ALL_CODE: u8 = 4;
 
-/// An entry of the translation cache: a page that may be read where `read` is its address, and written where `write` is.
-/// Compiled code reads it as it lies here.
-#[derive(Clone, Copy)]
-#[repr(C, align(32))]
-pub struct Entry {
-    /// The page's address, or an address that no aligned access has.
-    pub read: u64,
-    /// The same for writing.
-    pub write: u64,
-    /// Where the page lies in the host's memory, less its address. Compiled code alone goes there.
-    pub addend: u64,
-    slot: u32,
-}
-const NO_SLOT: u32 = u32::MAX;
-const EMPTY: Entry = Entry { read: NO_BASE, write: NO_BASE, addend: 0, slot: NO_SLOT };
-
 /// For a few of the pages something is known.
 #[derive(Clone, Default)]
 struct ByPage(Vec<(u32, u64)>);
@@ -112,9 +101,6 @@ impl ByPage {
             i
         });
         &mut self.0[i].1
-    }
-    fn remove(&mut self, slot: u32) {
-        self.0.retain(|e| e.0 != slot);
     }
 }
 
@@ -152,13 +138,12 @@ pub struct Memory {
     ram_hashes: Vec<OnceLock<u128>>,
     ram_pages: u32,
     flags: Vec<u8>,
-    /// As many entries as a power of two.
-    cache: Box<[Entry]>,
-    /// What is left of a page's scattered number.
-    shift: u32,
+    table: Table,
+    /// Translation caches of other configurations of protection; the one used last comes last.
+    other_tables: Vec<Table>,
     code_epochs: ByPage,
-    /// Which 64-byte chunks of a page hold decoded code.
-    code_chunks: ByPage,
+    /// Which parts of a page hold decoded code, in order of the pages. What was here once stays: the tables tell where it lies.
+    code: Vec<(u32, Box<Halves>)>,
     code_epoch: u64,
     watches: Vec<Watch>,
     /// A watchpoint was hit: address and whether it was a write.
@@ -175,10 +160,10 @@ impl Default for Memory {
             ram_hashes: vec![],
             ram_pages: 0,
             flags: vec![],
-            cache: Box::new([EMPTY; 1 << MIN_BITS]),
-            shift: 32 - MIN_BITS,
+            table: Table::new(MIN_BITS, 0),
+            other_tables: vec![],
             code_epochs: ByPage::default(),
-            code_chunks: ByPage::default(),
+            code: vec![],
             code_epoch: 0,
             watches: vec![],
             watch_hit: None,
@@ -186,29 +171,13 @@ impl Default for Memory {
     }
 }
 
-/// The translation cache has at least `1 << MIN_BITS` entries, and at most `1 << MAX_BITS`.
-const MIN_BITS: u32 = 5;
-const MAX_BITS: u32 = 8;
-/// Scatters page numbers: regions start at round addresses, and their first pages must not meet in one place. (2 to the
-/// power of 20 by the golden ratio: neighbours lie far apart.)
-pub const SCATTER: u32 = 648_055;
-
-/// The 64-byte chunks of a page that `len` bytes from `off` touch, as bits. `len` is not 0.
-pub fn chunk_mask(off: usize, len: usize) -> u64 {
-    let (first, last) = (off / 64, ((off + len - 1) / 64).min(63));
-    (u64::MAX << first) & (u64::MAX >> (63 - last))
-}
+/// So many configurations of protection have a translation cache at a time.
+const VIEWS: usize = 8;
 
 fn read_le(data: &[u8; PAGE], off: usize, size: usize) -> u64 {
     let mut b = [0; 8];
     b[..size].copy_from_slice(&data[off..off + size]);
     u64::from_le_bytes(b)
-}
-
-/// The part of an address that the entry of an aligned access of `size` bytes has: low bits that should be zero count.
-#[inline(always)]
-fn tag(addr: u64, size: usize) -> u64 {
-    addr & !(PAGE as u64 - size as u64)
 }
 
 macro_rules! fast_access {
@@ -217,8 +186,8 @@ macro_rules! fast_access {
         #[inline(always)]
         pub fn $read(&self, addr: u64) -> Option<$t> {
             const SIZE: usize = size_of::<$t>();
-            let e = self.entry(addr)?;
-            if e.read != tag(addr, SIZE) {
+            let e = self.table.entry(addr)?;
+            if e.read != tag(addr, SIZE) && !self.may_read_part(addr, SIZE, SIZE) {
                 return None;
             }
             let off = addr as usize & (PAGE - SIZE);
@@ -229,7 +198,10 @@ macro_rules! fast_access {
         #[inline(always)]
         pub fn $write(&mut self, addr: u64, v: $t) -> bool {
             const SIZE: usize = size_of::<$t>();
-            let Some(e) = self.entry(addr).filter(|e| e.write == tag(addr, SIZE)) else { return false };
+            let Some(e) = self.table.entry(addr) else { return false };
+            if e.write != tag(addr, SIZE) && !self.may_write_part(addr, SIZE, SIZE) {
+                return false;
+            }
             let (slot, off) = (e.slot, addr as usize & (PAGE - SIZE));
             let Some(data) = self.ram_mut(slot) else { return false };
             data[off..off + SIZE].copy_from_slice(&v.to_le_bytes());
@@ -239,15 +211,9 @@ macro_rules! fast_access {
 }
 
 impl Memory {
-    /// The place of an address's page in the translation cache.
-    #[inline(always)]
-    fn index(&self, addr: u64) -> usize {
-        let page = (addr ^ addr >> 32) as u32 & !(PAGE as u32 - 1);
-        (page.wrapping_mul(SCATTER) >> self.shift) as usize
-    }
-    #[inline(always)]
-    fn entry(&self, addr: u64) -> Option<&Entry> {
-        self.cache.get(self.index(addr))
+    /// The parts of a page that hold decoded code.
+    fn code_in(&self, slot: u32) -> Option<&Halves> {
+        self.code.binary_search_by_key(&slot, |c| c.0).ok().map(|i| &*self.code[i].1)
     }
 
     /// The bytes of a page.
@@ -272,11 +238,11 @@ impl Memory {
     /// The translation cache as compiled code reads it: the entry of the page at a 32-bit address is number
     /// `(address of the page * SCATTER) >> (32 - bits)`, modulo 2 to the power of 32.
     pub fn table(&self) -> &[Entry] {
-        &self.cache
+        &self.table.entries
     }
     /// The translation cache has 2 to the power of this many entries.
     pub fn table_bits(&self) -> u32 {
-        32 - self.shift
+        self.table.bits()
     }
 
     fast_access!(read8, write8, u8);
@@ -287,8 +253,8 @@ impl Memory {
     /// `n` words from an aligned address on within one page, through the cache.
     #[inline(always)]
     pub fn read_words(&self, addr: u64, n: usize) -> Option<&[[u8; 4]]> {
-        let e = self.entry(addr)?;
-        if e.read != tag(addr, 4) {
+        let e = self.table.entry(addr)?;
+        if e.read != tag(addr, 4) && !self.may_read_part(addr, 4, 4 * n) {
             return None;
         }
         let word = (addr as usize & (PAGE - 1)) / 4;
@@ -297,7 +263,11 @@ impl Memory {
     /// The same, to be written.
     #[inline(always)]
     pub fn write_words(&mut self, addr: u64, n: usize) -> Option<&mut [[u8; 4]]> {
-        let slot = self.entry(addr).filter(|e| e.write == tag(addr, 4))?.slot;
+        let e = self.table.entry(addr)?;
+        if e.write != tag(addr, 4) && !self.may_write_part(addr, 4, 4 * n) {
+            return None;
+        }
+        let slot = e.slot;
         let word = (addr as usize & (PAGE - 1)) / 4;
         self.ram_mut(slot)?.as_chunks_mut().0.get_mut(word..word + n)
     }
@@ -324,8 +294,8 @@ impl Memory {
         let ram = self.regions.iter().filter(|r| r.kind == RegionKind::Ram);
         let pages: u64 = ram.map(|r| r.size.div_ceil(PAGE as u64)).sum();
         let bits = (pages * 2).next_power_of_two().trailing_zeros().clamp(MIN_BITS, MAX_BITS);
-        self.cache = vec![EMPTY; 1 << bits].into();
-        self.shift = 32 - bits;
+        self.table = Table::new(bits, self.table.view);
+        self.other_tables.clear();
     }
 
     /// Makes `base..base + size` show the memory at `target`.
@@ -383,7 +353,7 @@ impl Memory {
             let p = Arc::clone(p);
             self.pages[slot as usize] = self.own_page(slot, &p.data);
             // It lies elsewhere now.
-            self.cache.iter_mut().filter(|e| e.slot == slot).for_each(|e| *e = EMPTY);
+            self.tables().for_each(|t| t.forget(slot));
         }
         match &mut self.pages[slot as usize] {
             Page::Ram(i) => {
@@ -429,10 +399,11 @@ impl Memory {
         if self.flags[p.slot as usize] & WATCHED != 0 {
             self.check_watch(addr, size, false);
         } else if cache && p.whole {
-            let (i, base) = (self.index(addr), tag(addr, 1));
-            if self.cache[i].read != base {
+            let base = tag(addr, 1);
+            let i = self.table.index(addr);
+            if self.table.entries[i].read != base {
                 let addend = self.addend(p.slot, base);
-                self.cache[i] = Entry { read: base, write: NO_BASE, addend, slot: p.slot };
+                self.enter(i, Entry { read: base, addend, slot: p.slot, ..EMPTY });
             }
         }
         Some(read_le(self.page_bytes(p.slot), off, usize::from(size)))
@@ -463,10 +434,15 @@ impl Memory {
         self.store(p.slot, off, &v.to_le_bytes()[..usize::from(size)]);
         if self.flags[p.slot as usize] & WATCHED != 0 {
             self.check_watch(addr, size, true);
-        } else if cache && p.whole && self.flags[p.slot as usize] == 0 {
-            let (i, base) = (self.index(addr), tag(addr, 1));
+        } else if cache && p.whole && self.flags[p.slot as usize] & ALL_CODE == 0 {
+            let base = tag(addr, 1);
             let addend = self.addend(p.slot, base);
-            self.cache[i] = Entry { read: base, write: base, addend, slot: p.slot };
+            let code = self.flags[p.slot as usize] & CODE != 0;
+            let bits = self.code_in(p.slot).filter(|_| code).map(Halves::address);
+            let (write, part_write) = if code { (NO_BASE, base) } else { (base, NO_BASE) };
+            let write_bits = bits.unwrap_or(0);
+            let entry = Entry { read: base, write, addend, part_write, write_bits, slot: p.slot, ..EMPTY };
+            self.enter(self.table.index(addr), entry);
         }
         true
     }
@@ -489,15 +465,23 @@ impl Memory {
     fn store(&mut self, slot: u32, off: usize, bytes: &[u8]) {
         self.owned(slot)[off..off + bytes.len()].copy_from_slice(bytes);
         if self.flags[slot as usize] & CODE != 0 && !bytes.is_empty() {
-            let touched = chunk_mask(off, bytes.len());
-            let all = self.flags[slot as usize] & ALL_CODE != 0;
-            if all || self.code_chunks.get(slot).is_some_and(|c| c & touched != 0) {
-                self.flags[slot as usize] &= !(CODE | ALL_CODE);
-                self.code_chunks.remove(slot);
-                self.code_epoch += 1;
-                *self.code_epochs.entry(slot) = self.code_epoch;
-            }
+            self.overwrite(slot, off, bytes.len());
         }
+    }
+
+    /// Decoded code is stale, if bytes of a page that were written hold any. They count as code no more.
+    fn overwrite(&mut self, slot: u32, off: usize, len: usize) {
+        let code = self.code.binary_search_by_key(&slot, |c| c.0).ok().map(|i| &mut *self.code[i].1);
+        if self.flags[slot as usize] & ALL_CODE != 0 {
+            self.flags[slot as usize] &= !(CODE | ALL_CODE);
+            code.into_iter().for_each(|code| *code = Halves::default());
+        } else {
+            let Some(code) = code.filter(|code| code.any(off, len)) else { return };
+            code.clear(off, len);
+        }
+        self.tables().for_each(|t| t.forbid_own_writes(slot));
+        self.code_epoch += 1;
+        *self.code_epochs.entry(slot) = self.code_epoch;
     }
 
     /// Reads for a debugger, DMA or a loader: no watchpoints. Returns how many bytes were memory.
@@ -545,11 +529,6 @@ impl Memory {
         (bytes.is_empty() || self.is_ram(last)) && self.poke(addr, bytes) == bytes.len()
     }
 
-    /// Drops the translation cache: after a change of protection or privilege.
-    pub fn flush(&mut self) {
-        self.cache.fill(EMPTY);
-    }
-
     // ---- decoded code ----
 
     /// The page at `addr` for a decoder: its number and its bytes (0 beyond a short region). `None` if there is no
@@ -564,18 +543,32 @@ impl Memory {
         self.data(slot).unwrap_or_else(|| panic!("there is no page {slot}"))
     }
 
-    /// These 64-byte chunks of a page hold decoded code: the next write to them is noticed.
-    pub fn mark_code(&mut self, slot: u32, chunks: u64) {
-        if chunks == u64::MAX {
-            self.flags[slot as usize] |= ALL_CODE;
-        } else if self.flags[slot as usize] & ALL_CODE == 0 {
-            *self.code_chunks.entry(slot) |= chunks;
+    /// `len` bytes of a page from `off` on hold decoded code: the next write to them is noticed.
+    pub fn mark_code(&mut self, slot: u32, off: usize, len: usize) {
+        let flags = self.flags[slot as usize];
+        self.flags[slot as usize] |= CODE;
+        if flags & ALL_CODE != 0 {
+            return;
         }
-        if self.flags[slot as usize] & CODE == 0 {
-            self.flags[slot as usize] |= CODE;
-            for e in self.cache.iter_mut().filter(|e| e.slot == slot) {
-                e.write = NO_BASE;
-            }
+        let i = self.code.binary_search_by_key(&slot, |c| c.0).unwrap_or_else(|i| {
+            self.code.insert(i, (slot, Box::default()));
+            i
+        });
+        let code = &mut self.code[i].1;
+        if flags & CODE == 0 {
+            code.set(off, len);
+            self.tables().for_each(|t| t.forbid_writes(slot));
+        } else if !code.all(off, len) {
+            code.set(off, len);
+            self.tables().for_each(|t| t.forbid_own_writes(slot));
+        }
+    }
+
+    /// All of a page counts as decoded code, until something is written there.
+    pub fn mark_page(&mut self, slot: u32) {
+        if self.flags[slot as usize] & ALL_CODE == 0 {
+            self.flags[slot as usize] |= CODE | ALL_CODE;
+            self.tables().for_each(|t| t.forbid_writes(slot));
         }
     }
 
@@ -667,8 +660,7 @@ impl Memory {
             pages: self.pages.clone(),
             ram_pages: self.ram_pages,
             flags: vec![0; self.flags.len()],
-            cache: vec![EMPTY; self.cache.len()].into(),
-            shift: self.shift,
+            table: Table::new(self.table.bits(), 0),
             ..Memory::default()
         }
     }
@@ -746,10 +738,10 @@ impl Memory {
     /// Every cached decode of every page is stale from now on.
     fn drop_code(&mut self) {
         self.code_epoch += 1;
+        self.code.iter_mut().for_each(|(_, code)| **code = Halves::default());
         for slot in 0..self.flags.len() {
             if self.flags[slot] & CODE != 0 {
                 self.flags[slot] &= !(CODE | ALL_CODE);
-                self.code_chunks.remove(slot as u32);
                 *self.code_epochs.entry(slot as u32) = self.code_epoch;
             }
         }
@@ -819,7 +811,7 @@ mod tests {
         let mut m = mem();
         m.write_slow(0x2000_1000, 4, 7, true);
         let (slot, _) = m.code_page(0x2000_1000).unwrap();
-        m.mark_code(slot, chunk_mask(0, 64));
+        m.mark_code(slot, 0, 4);
         assert!(!m.write32(0x2000_1000, 8)); // no longer cached for writes
         let e = m.code_epoch();
         m.write_slow(0x2000_1000, 4, 8, true);
@@ -827,9 +819,120 @@ mod tests {
         m.write_slow(0x2000_1004, 4, 8, true);
         assert_eq!(m.code_epoch(), e + 1);
         assert!(m.write32(0x2000_1000, 9));
-        m.mark_code(slot, chunk_mask(0, 64));
+        m.mark_code(slot, 0, 4);
         m.write_slow(0x2000_1040, 4, 8, true); // data beside the code
         assert_eq!(m.code_epoch(), e + 1);
+    }
+
+    /// Decoded code is known by its halfwords: a byte before it, each of its own, and a byte behind it.
+    #[test]
+    fn mend_a_write_beside_decoded_code_is_a_plain_write() {
+        for (first, len) in [(0x100usize, 2), (0x13e, 4), (0x100, 64), (0xffe, 2), (0, 4)] {
+            for at in first.saturating_sub(3)..(first + len + 3).min(PAGE) {
+                for size in [1u8, 2, 4, 8] {
+                    let mut m = mem();
+                    m.write_slow(0x2000_1000, 4, 7, true);
+                    let slot = m.page_slot(0x2000_1000).unwrap();
+                    m.mark_code(slot, first, len);
+                    // Part of the page may be written from now on.
+                    let beside = if first == 0 { 0x800 } else { 0 };
+                    m.write_slow(0x2000_1000 + beside, 4, 7, true);
+                    let (e, addr) = (m.code_epoch(), 0x2000_1000 + at as u64);
+                    let hits = at < first + len && first < at + usize::from(size);
+                    let aligned = at.is_multiple_of(usize::from(size));
+                    let fast = match size {
+                        1 => m.write8(addr, 9),
+                        2 => m.write16(addr, 9),
+                        4 => m.write32(addr, 9),
+                        _ => m.write64(addr, 9),
+                    };
+                    assert_eq!(fast, aligned && !hits, "{first:x} {len} {at:x} {size}");
+                    if !fast {
+                        m.write_slow(addr, size, 9, true);
+                    }
+                    assert_eq!(m.code_epoch() > e, hits, "{first:x} {len} {at:x} {size}");
+                }
+            }
+        }
+    }
+
+    /// A write that begins outside the code and ends in it, over the border of pages too.
+    #[test]
+    fn mend_the_far_end_of_a_write_counts() {
+        let mut m = mem();
+        let first = m.page_slot(0x2000_0000).unwrap();
+        let second = m.page_slot(0x2000_1000).unwrap();
+        for (addr, size, slot, off) in [
+            (0x2000_003eu64, 4u8, first, 0x40usize),
+            (0x2000_0ffe, 4, second, 0),
+            (0x2000_0fff, 2, second, 0),
+            (0x2000_0ffc, 8, second, 2),
+        ] {
+            m.mark_code(slot, off, 2);
+            let e = m.code_epoch();
+            assert!(m.write_slow(addr, size, 1, true));
+            assert_eq!((m.code_epoch(), m.page_epoch(slot)), (e + 1, e + 1), "{addr:x}");
+            assert!(!m.dma_write(0x2000_27fe, &[1; 4]));
+            m.mark_code(slot, off, 2);
+            assert!(m.dma_write(addr, &[1; 8][..usize::from(size)]));
+            assert_eq!(m.code_epoch(), e + 2, "{addr:x}");
+        }
+    }
+
+    #[test]
+    fn mend_parts_of_a_page_are_fast_where_they_are_allowed() {
+        let mut m = mem();
+        m.write_slow(0x2000_1000, 4, 7, false);
+        let (mut read, mut write) = (Halves::default(), Halves::default());
+        read.set(0x100, 0x20);
+        write.set(0x100, 0x60);
+        m.enter_parts(0x2000_1000, || (read, write));
+        for at in (0..PAGE as u64).step_by(4) {
+            let (addr, r, w) = (0x2000_1000 + at, (0x100..0x120).contains(&at), (0x100..0x160).contains(&at));
+            assert_eq!((m.read32(addr).is_some(), m.write32(addr, 1)), (!r, !w), "{at:x}");
+            assert_eq!(m.read_words(addr, 2).is_some(), !r && at != 0xfc && at != 0xffc, "{at:x}");
+            assert_eq!(m.write_words(addr, 2).is_some(), !w && at != 0xfc && at != 0xffc, "{at:x}");
+        }
+        // Code that is decoded there is seen, too, and forgotten when it was written.
+        let slot = m.page_slot(0x2000_1000).unwrap();
+        m.mark_code(slot, 0x800, 4);
+        m.enter_parts(0x2000_1000, || (Halves::default(), Halves::default()));
+        assert!(!m.write32(0x2000_1800, 1) && m.write32(0x2000_1804, 1));
+        let e = m.code_epoch();
+        m.write_slow(0x2000_1800, 4, 1, false);
+        assert_eq!(m.code_epoch(), e + 1);
+        m.enter_parts(0x2000_1000, || (Halves::default(), Halves::default()));
+        assert!(m.write32(0x2000_1800, 1));
+    }
+
+    #[test]
+    fn mend_each_view_keeps_what_it_knows() {
+        let mut m = mem();
+        m.write_slow(0x2000_0000, 4, 7, true);
+        m.set_view(1);
+        assert_eq!(m.read32(0x2000_0000), None);
+        m.read_slow(0x2000_1000, 4, true);
+        m.set_view(0);
+        assert_eq!((m.read32(0x2000_0000), m.read32(0x2000_1000)), (Some(7), None));
+        // A page that moves, or becomes code, does so under all of them.
+        m.set_view(1);
+        m.write_slow(0x2000_1000, 4, 9, true);
+        let slot = m.page_slot(0x2000_0000).unwrap();
+        m.mark_code(slot, 0, 2);
+        m.set_view(0);
+        assert!(!m.write32(0x2000_0000, 1));
+        m.set_watches(vec![Watch { addr: 0x2000_1000, len: 4, read: true, write: true }]);
+        m.set_view(1);
+        assert_eq!(m.read32(0x2000_1000), None);
+        // Many of them: the oldest go.
+        for view in 2..40 {
+            m.set_view(view);
+            assert_eq!(m.read32(0x2000_0000), None, "{view}");
+            m.read_slow(0x2000_0000, 4, true);
+        }
+        assert_eq!(m.other_tables.len(), VIEWS - 1);
+        m.set_view(38);
+        assert!(m.read32(0x2000_0000).is_some());
     }
 
     #[test]
@@ -837,14 +940,14 @@ mod tests {
         let mut m = mem();
         m.poke(0x1000, &[1]);
         let (slot, _) = m.code_page(0x1000).unwrap();
-        m.mark_code(slot, u64::MAX);
-        m.mark_code(slot, 1);
+        m.mark_page(slot);
+        m.mark_code(slot, 0, 2);
         let e = m.code_epoch();
         m.poke(0x1ffc, &[2]);
         assert_eq!((m.code_epoch(), m.page_epoch(slot)), (e + 1, e + 1));
         m.poke(0x1ffc, &[3]);
         assert_eq!(m.code_epoch(), e + 1, "nothing is decoded any more");
-        m.mark_code(slot, chunk_mask(0, 64));
+        m.mark_code(slot, 0, 64);
         m.poke(0x1ffc, &[4]);
         assert_eq!(m.code_epoch(), e + 1, "data beside code");
         m.poke(0x1000, &[5]);

@@ -1,127 +1,61 @@
-//! Decoded code, once for each content: all machines that run the same firmware share it, over all threads.
+//! One CPU's view of the code that it executes. Snapshots hold none of this.
 //!
-//! A [`CodePage`] is keyed by decoder, address and content, so what it holds is a pure function of its key and it
-//! does not matter who decodes first. Each CPU keeps a short list of the pages it executes; a write to decoded bytes
-//! drops the page from that list. Snapshots hold none of this.
+//! A page of code is watched as a whole, until data was written to it: from then on its blocks stand for themselves
+//! ([`Mixed`]), and so they do where not all of a page may be executed.
 
 use crate::{
     guest::Guest,
     interp::Left,
-    ir::{Block, MAX_INSNS},
+    ir::Block,
     jit::{self, PageCode, Pages, Why},
+    mixed::{Mixed, Place},
+    shared::{self, CodePage, STARTS, give_up_pages},
 };
 use emu_core::{
     bus::Bus,
     cpu::{Engine, EngineStats},
-    memory::{Memory, PAGE, RegionKind, chunk_mask},
+    memory::{Memory, PAGE, RegionKind},
 };
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
-};
+use std::sync::Arc;
 
-/// Decoder, size of the translation cache, page number, content hash, and the bytes an instruction may reach into the next
-/// page.
-type Key = (u64, u32, u32, u128, Option<[u8; 2]>);
-
-/// What a page of a given content means, for whoever executes it.
-pub(crate) struct CodePage {
-    /// The page and up to two bytes of the next one.
-    bytes: Box<[u8]>,
-    /// One for each halfword at which a block may start. The blocks lie elsewhere: there are few, and making a page that no
-    /// other CPU has seen costs what it is long.
-    blocks: Box<[OnceLock<Box<Block>>; STARTS]>,
-    /// What of it was compiled, once somebody may run that. `None` in it: there is no memory for it.
-    jit: OnceLock<Option<PageCode>>,
+/// What a CPU knows of a page.
+enum Code {
+    /// All bytes of the page are those of this one.
+    Whole(Arc<CodePage>),
+    /// Each block stands for itself.
+    Mixed(Box<Mixed>),
 }
 
-/// Halfwords of a page.
-const STARTS: usize = PAGE / 2;
-
-impl CodePage {
-    fn new(bytes: Box<[u8]>) -> CodePage {
-        let blocks: Box<[_]> = (0..STARTS).map(|_| OnceLock::new()).collect();
-        let Ok(blocks) = blocks.try_into() else { unreachable!("as many as were made") };
-        CodePage { bytes, blocks, jit: OnceLock::new() }
-    }
-
+impl Code {
+    #[inline(always)]
     fn compiled(&self) -> Option<&PageCode> {
-        self.jit.get()?.as_ref()
-    }
-}
-
-/// Pages that stay in the store although nobody uses them.
-const STORE_LIMIT: usize = 1024;
-
-#[derive(Default)]
-struct Store {
-    pages: BTreeMap<Key, Arc<CodePage>>,
-    /// The last want of memory for which all pages were given up.
-    pressure: u64,
-}
-
-fn store() -> MutexGuard<'static, Store> {
-    static STORE: OnceLock<Mutex<Store>> = OnceLock::new();
-    // A panic elsewhere cannot leave the map half changed: go on with it.
-    STORE.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Drops the pages that nobody's list holds.
-fn purge(store: &mut Store) {
-    store.pages.retain(|_, page| Arc::strong_count(page) > 1);
-}
-
-/// Memory for compiled code ran out: nobody finds the old pages any more, so that each goes when the last CPU that holds it
-/// lets go. (Purging would not do: of the CPUs that share a page, one always takes it again before another lets go.)
-fn give_up_pages(pressure: u64) {
-    let old = {
-        let mut store = store();
-        if store.pressure >= pressure {
-            return;
+        match self {
+            Code::Whole(page) => page.jit.get()?.as_ref(),
+            Code::Mixed(mixed) => mixed.compiled(),
         }
-        store.pressure = pressure;
-        std::mem::take(&mut store.pages)
-    };
-    drop(old); // outside the lock
-}
-
-fn shared_page(key: Key, bytes: impl FnOnce() -> Box<[u8]>) -> Arc<CodePage> {
-    let mut store = store();
-    if store.pages.len() >= STORE_LIMIT {
-        purge(&mut store);
     }
-    Arc::clone(store.pages.entry(key).or_insert_with(|| Arc::new(CodePage::new(bytes()))))
 }
 
 /// A page this CPU executes.
 struct Local {
     number: u32,
     slot: u32,
+    /// The next page, if an instruction may reach into it.
     next_slot: Option<u32>,
-    /// The memory's code epoch when this was made.
+    /// The memory's code epoch when this was known to be right.
     epoch: u64,
-    /// One bit for each halfword at which a block may start: its bytes are known to be those of `code`, and are
-    /// watched for writes. `None`: so are all (ROM, which seldom changes, and RAM whose code is compiled; a fleet has
-    /// thousands of these).
-    verified: Option<Box<[u64; STARTS / 64]>>,
-    /// It is RAM, where data may lie beside code.
-    ram: bool,
-    /// It is, and is written too often for its code to be compiled.
-    busy: bool,
-    code: Arc<CodePage>,
+    code: Code,
 }
 
 impl Local {
-    #[inline(always)]
-    fn verified(&self, start: usize) -> bool {
-        self.verified.as_ref().is_none_or(|v| v[start / 64] >> (start & 63) & 1 != 0)
+    fn place(&self) -> Place {
+        (self.slot, self.next_slot)
     }
 }
 
 const RECENT: usize = 16;
-
-/// So often a page of RAM may be written while its code is compiled; then its code is left to the interpreter.
-const REWRITES: u8 = 3;
+/// So many configurations of protection are remembered, beside that which holds.
+const OTHERS: usize = 7;
 
 /// One CPU's view of the shared code.
 pub struct CodeCache {
@@ -131,8 +65,10 @@ pub struct CodeCache {
     engine: Engine,
     /// Pages whose compiled code this CPU may run.
     pages: Pages,
-    /// Pages of RAM that were written while their code was compiled, and how often.
-    rewritten: Vec<(u32, u8)>,
+    /// Those under other permissions, for when they come back.
+    others: Vec<(u64, Pages)>,
+    /// Numbers of the pages whose blocks stand for themselves, in order.
+    mixed: Vec<u32>,
     permissions: u64,
     pressure: u64,
     /// There are breakpoints or watchpoints.
@@ -148,7 +84,8 @@ impl Default for CodeCache {
             epoch: 0,
             engine: Engine::Auto,
             pages: Pages::default(),
-            rewritten: vec![],
+            others: vec![],
+            mixed: vec![],
             permissions: 0,
             pressure: 0,
             debugged: false,
@@ -189,54 +126,88 @@ impl CodeCache {
     pub(crate) fn begin(&mut self, bus: &Bus) {
         let debugged = !bus.breakpoints.is_empty() || bus.fabric.mem.watches();
         if debugged || self.debugged {
-            self.pages.leave();
+            self.leave();
             self.debugged = debugged;
         }
         let pressure = jit::pressure();
         if pressure != self.pressure {
             self.pressure = pressure;
-            self.forget_pages();
+            self.locals.clear();
+            self.forget_places();
             give_up_pages(pressure);
         }
     }
 
-    fn forget_pages(&mut self) {
-        self.locals.clear();
-        self.recent = [(u32::MAX, 0); RECENT];
+    /// Nothing compiled may run before it was joined again.
+    fn leave(&mut self) {
         self.pages.leave();
+        self.others.clear();
     }
 
-    /// Drops pages whose code was written since, and what stood on permissions that have changed.
-    pub fn sync<G: Guest>(&mut self, g: &G, mem: &Memory) {
+    /// Pages left the list.
+    fn forget_places(&mut self) {
+        self.recent = [(u32::MAX, 0); RECENT];
+        self.leave();
+    }
+
+    /// Drops what was written since of the code, and takes note of permissions that have changed.
+    pub fn sync<G: Guest>(&mut self, g: &G, mem: &mut Memory) {
         if self.permissions != g.permissions() {
-            self.permissions = g.permissions();
-            self.pages.leave();
+            self.change_permissions(g.permissions());
         }
         if self.epoch == mem.code_epoch() {
             return;
         }
         self.epoch = mem.code_epoch();
-        let fresh = |slot: u32, epoch: u64| mem.page_epoch(slot) <= epoch;
-        let rewritten = &mut self.rewritten;
-        self.locals.retain(|l| {
-            let keep = fresh(l.slot, l.epoch) && l.next_slot.is_none_or(|n| fresh(n, l.epoch));
-            if !keep && l.ram && l.verified.is_none() {
-                match rewritten.iter_mut().find(|r| r.0 == l.number) {
-                    Some(r) => r.1 = r.1.saturating_add(1),
-                    None => rewritten.push((l.number, 1)),
+        let (mixed, mut gone) = (&mut self.mixed, false);
+        self.locals.retain_mut(|l| {
+            let stale = |slot: u32| mem.page_epoch(slot) > l.epoch;
+            if !stale(l.slot) && !l.next_slot.is_some_and(stale) {
+                return true;
+            }
+            let place = l.place();
+            match &mut l.code {
+                Code::Whole(_) => {
+                    if is_ram(mem, l.number) {
+                        note(mixed, l.number);
+                    }
+                    gone = true;
+                    false
+                }
+                Code::Mixed(blocks) => {
+                    blocks.check(mem, place);
+                    l.epoch = mem.code_epoch();
+                    true
                 }
             }
-            keep
         });
-        self.recent = [(u32::MAX, 0); RECENT];
-        self.pages.leave();
+        if gone {
+            self.forget_places();
+        }
+    }
+
+    fn change_permissions(&mut self, now: u64) {
+        let known = self.others.iter().position(|o| o.0 == now);
+        let pages = known.map(|i| self.others.remove(i).1).unwrap_or_default();
+        let last = std::mem::replace(&mut self.pages, pages);
+        if self.others.len() >= OTHERS {
+            self.others.remove(0);
+        }
+        self.others.push((self.permissions, last));
+        self.permissions = now;
     }
 
     /// The block at `pc`, in page `i` of the list, will be or should be run as compiled code.
     #[inline(always)]
     pub(crate) fn prefers_compiled(&self, i: usize, pc: u32) -> bool {
-        let Some(l) = self.locals.get(i) else { return false };
-        !l.busy && l.code.compiled().is_some_and(|code| code.wants(pc as usize / 2 % STARTS))
+        let start = pc as usize / 2 % STARTS;
+        match self.locals.get(i).map(|l| &l.code) {
+            Some(code @ Code::Whole(_)) => code.compiled().is_some_and(|code| code.wants(start)),
+            Some(Code::Mixed(mixed)) => {
+                mixed.compiled().is_some() && mixed.piece(start).is_some_and(|p| p.alone.wants())
+            }
+            None => false,
+        }
     }
 
     /// Runs compiled code from the program counter on, if there is some that may run: within `until`, from `cycle` on. `open`
@@ -252,26 +223,18 @@ impl CodeCache {
         let pc = g.pc();
         let i = self.page(g, bus, pc)?;
         let start = pc as usize / 2 % STARTS;
-        let code = self.locals[i].code.compiled().filter(|_| !self.locals[i].busy)?;
-        if code.entry(start).is_none() && !code.is_hot(start) {
-            return None;
-        }
-        if !self.joined(i, g, bus, pc) {
+        let hot = match &self.locals[i].code {
+            Code::Whole(page) => {
+                page.jit.get()?.as_ref().is_some_and(|c| c.entry(start).is_some() || c.is_hot(start))
+            }
+            Code::Mixed(mixed) => mixed.piece(start)?.alone.is_hot(),
+        };
+        if !hot || !self.joined(i, g, bus, pc) {
             return None;
         }
         let shape = G::SHAPE.as_ref()?;
-        let l = &self.locals[i];
-        let code = l.code.compiled()?;
-        let entry = match code.entry(start) {
-            Some(entry) => entry,
-            None => {
-                let block = match l.code.blocks[start].get() {
-                    Some(block) => block,
-                    None => decode(&l.code, g, pc),
-                };
-                code.compiled(shape, &l.code.bytes, block, pc)?
-            }
-        };
+        let entry = self.entry(i, g, bus, pc)?;
+        let code = self.locals[i].code.compiled()?;
         if let Some(at) = open {
             let from = jit::page_of(at);
             let mut codes = self.locals.iter().filter_map(|l| l.code.compiled());
@@ -293,8 +256,38 @@ impl CodeCache {
         Some((ran.left, ran.why))
     }
 
+    /// The code of the block at `pc` in page `i` of the list, which is joined; compiled if need be.
+    fn entry<G: Guest>(&self, i: usize, g: &mut G, bus: &mut Bus, pc: u32) -> Option<u32> {
+        let (shape, start) = (G::SHAPE.as_ref()?, pc as usize / 2 % STARTS);
+        match &self.locals[i].code {
+            Code::Whole(page) => {
+                let code = page.jit.get()?.as_ref()?;
+                code.entry(start).or_else(|| {
+                    let block = page.blocks[start].get();
+                    let block = block.map_or_else(|| page.decode(g, pc), |block| block);
+                    code.compiled(shape, &page.bytes, block, pc)
+                })
+            }
+            Code::Mixed(mixed) => {
+                let code = mixed.compiled()?;
+                let (entries, split) = mixed.entries(self.permissions)?;
+                if let Some(entry) = entries.get(code, start) {
+                    return Some(entry);
+                }
+                let piece = mixed.piece(start)?;
+                let insns = &piece.block.insns[..piece.block.len()];
+                if split && insns.iter().any(|insn| g.check_fetch(bus, insn.pc).is_err()) {
+                    return None;
+                }
+                let entry = code.compiled_alone(shape, &piece.block, &piece.alone, entries)?;
+                entries.set(code, start, Some(entry));
+                Some(entry)
+            }
+        }
+    }
+
     /// Makes sure that the compiled code of page `i` of the list, where `pc` is, may run: its bytes are all known and watched,
-    /// the CPU may execute all of it, and no debugger looks at it.
+    /// the CPU may execute it, and no debugger looks at it.
     fn joined<G: Guest>(&mut self, i: usize, g: &mut G, bus: &mut Bus, pc: u32) -> bool {
         let l = &mut self.locals[i];
         match l.code.compiled() {
@@ -305,17 +298,29 @@ impl CodeCache {
         if self.debugged && debugged(l, bus) {
             return false;
         }
-        if g.checks_fetch() && (g.check_fetch(bus, pc).is_err() || g.checks_fetch()) {
+        if g.checks_fetch() && g.check_fetch(bus, pc).is_err() {
             return false;
         }
-        if l.verified.is_some() {
-            l.busy = self.rewritten.iter().any(|r| r.0 == l.number && r.1 >= REWRITES);
-            if l.busy || !watch_all(l, &mut bus.fabric.mem) {
-                return false;
-            }
+        // It may be executed here, but not as a whole.
+        let split = g.checks_fetch();
+        if let (true, Code::Whole(_), number) = (split, &l.code, l.number) {
+            note(&mut self.mixed, number);
+            self.locals.remove(i);
+            self.forget_places();
+            return false;
         }
-        if let Some(code) = l.code.compiled() {
-            self.pages.join(l.number, code);
+        if let Code::Mixed(mixed) = &mut l.code
+            && let Some(gone) = mixed.make_entries(self.permissions, split)
+        {
+            self.others.retain(|o| o.0 != gone);
+        }
+        let Some(code) = l.code.compiled() else { return false };
+        match &l.code {
+            Code::Whole(_) => self.pages.join(l.number, code, code.entries()),
+            Code::Mixed(mixed) => match mixed.entries(self.permissions) {
+                Some((entries, _)) => self.pages.join(l.number, code, entries),
+                None => return false,
+            },
         }
         true
     }
@@ -331,15 +336,14 @@ impl CodeCache {
     /// The block at `pc`, which lies in page `i` of the list, decoded if need be.
     #[inline(always)]
     pub fn in_page<G: Guest>(&mut self, g: &G, bus: &mut Bus, i: usize, pc: u32) -> Option<&Block> {
-        let start = pc as usize / 2 % STARTS;
         let l = self.locals.get_mut(i)?;
-        if !l.verified(start) {
-            verify(l, g, bus, pc)?;
-        }
-        let code = &l.code;
-        match code.blocks[start].get() {
-            None => Some(decode(code, g, pc)),
-            Some(block) => Some(block),
+        let place = l.place();
+        match &mut l.code {
+            Code::Whole(page) => match page.blocks[pc as usize / 2 % STARTS].get() {
+                None => Some(page.decode(g, pc)),
+                Some(block) => Some(block),
+            },
+            Code::Mixed(mixed) => Some(mixed.block(g, &mut bus.fabric.mem, place, pc)),
         }
     }
 
@@ -353,11 +357,17 @@ impl CodeCache {
         let i = match self.locals.iter().position(|l| l.number == number) {
             Some(i) => i,
             None => {
-                let local = make_local(g, &mut bus.fabric.mem, number)?;
+                let mem = &mut bus.fabric.mem;
+                let mixed = self.mixed.binary_search(&number).is_ok();
+                let local = if mixed { mixed_page(g, mem, number)? } else { whole_page(g, mem, number)? };
                 if self.compiles::<G>()
                     && let Some(shape) = &G::SHAPE
                 {
-                    local.code.jit.get_or_init(|| PageCode::new(shape, bus.fabric.mem.table_bits()));
+                    let (jit, whole) = match &local.code {
+                        Code::Whole(page) => (&page.jit, true),
+                        Code::Mixed(mixed) => (&mixed.pool().jit, false),
+                    };
+                    jit.get_or_init(|| PageCode::new(shape, mem.table_bits(), whole));
                 }
                 self.locals.push(local);
                 self.locals.len() - 1
@@ -368,28 +378,15 @@ impl CodeCache {
     }
 }
 
-#[cold]
-#[inline(never)]
-fn decode<'a, G: Guest>(code: &'a CodePage, g: &G, pc: u32) -> &'a Block {
-    let off = pc as usize & (PAGE - 1);
-    code.blocks[off / 2].get_or_init(|| Box::new(g.translate(&code.bytes, off, PAGE, pc, 0, MAX_INSNS)))
+/// Puts a number into an ordered list.
+fn note(list: &mut Vec<u32>, number: u32) {
+    if let Err(i) = list.binary_search(&number) {
+        list.insert(i, number);
+    }
 }
 
-/// Makes sure that the bytes of a block at `pc` still are the page's, and are watched. `None`: no memory there any more.
-#[cold]
-#[inline(never)]
-fn verify<G: Guest>(l: &mut Local, g: &G, bus: &mut Bus, pc: u32) -> Option<()> {
-    let off = pc as usize & (PAGE - 1);
-    // Block ends are not known before decoding: check as far as a block can reach.
-    let reach = chunk_mask(off, (MAX_INSNS * 4).min(PAGE - off));
-    if !watch(l, &mut bus.fabric.mem, off, reach) {
-        *l = make_local(g, &mut bus.fabric.mem, l.number)?;
-        watch(l, &mut bus.fabric.mem, off, reach);
-    }
-    if let Some(v) = &mut l.verified {
-        v[off / 128] |= 1 << ((off / 2) & 63);
-    }
-    Some(())
+fn is_ram(mem: &Memory, number: u32) -> bool {
+    mem.region_at(u64::from(number) << 12).is_some_and(|r| r.kind == RegionKind::Ram)
 }
 
 /// A debugger looks at the page.
@@ -401,40 +398,8 @@ fn debugged(l: &Local, bus: &Bus) -> bool {
         || l.next_slot.is_some_and(|next| bus.fabric.mem.watched(next))
 }
 
-/// Marks the whole of a page of RAM for watching. `false`: the memory has other bytes there than the decoded page.
-fn watch_all(l: &mut Local, mem: &mut Memory) -> bool {
-    let tail = l.next_slot.map_or(&[][..], |next| &mem.page_bytes(next)[..2]);
-    if mem.page_bytes(l.slot)[..] != l.code.bytes[..PAGE] || *tail != l.code.bytes[PAGE..] {
-        return false;
-    }
-    mem.mark_code(l.slot, u64::MAX);
-    l.next_slot.into_iter().for_each(|next| mem.mark_code(next, 1));
-    l.verified = None;
-    true
-}
-
-/// Marks chunks for watching. `false`: the memory has other bytes there than the decoded page.
-fn watch(l: &mut Local, mem: &mut Memory, off: usize, reach: u64) -> bool {
-    let now = mem.page_bytes(l.slot);
-    let end = ((off + MAX_INSNS * 4) / 64 * 64 + 64).min(PAGE);
-    let start = off / 64 * 64;
-    if now[start..end] != l.code.bytes[start..end] {
-        return false;
-    }
-    let tail = l.next_slot.map_or(&[][..], |next| &mem.page_bytes(next)[..2]);
-    if end == PAGE && tail != &l.code.bytes[PAGE..] {
-        return false;
-    }
-    mem.mark_code(l.slot, reach);
-    if end == PAGE
-        && let Some(next) = l.next_slot
-    {
-        mem.mark_code(next, 1);
-    }
-    true
-}
-
-fn make_local<G: Guest>(g: &G, mem: &mut Memory, number: u32) -> Option<Local> {
+/// A page of which the bytes are all known, and watched.
+fn whole_page<G: Guest>(g: &G, mem: &mut Memory, number: u32) -> Option<Local> {
     let addr = u64::from(number) << 12;
     let (slot, bytes) = mem.code_page(addr)?;
     // Data behind a page of code is not its business unless an instruction reaches into it.
@@ -443,16 +408,18 @@ fn make_local<G: Guest>(g: &G, mem: &mut Memory, number: u32) -> Option<Local> {
     let tail = next.map(|(_, b)| [b[0], b[1]]);
     let next_slot = next.map(|n| n.0);
     let key = (g.decoder_id(), mem.table_bits(), number, mem.page_hash(slot), tail);
-    let code = shared_page(key, || bytes.iter().copied().chain(tail.into_iter().flatten()).collect());
-    let rom = |addr| mem.region_at(addr).is_none_or(|r| r.kind == RegionKind::Rom);
-    let verified = if rom(addr) && rom(addr + PAGE as u64) {
-        // The bytes are those of the key, here and now: no need to look at each block's again.
-        mem.mark_code(slot, u64::MAX);
-        next_slot.into_iter().for_each(|next| mem.mark_code(next, 1));
-        None
-    } else {
-        Some(Box::new([0; STARTS / 64]))
-    };
-    let ram = mem.region_at(addr).is_none_or(|r| r.kind == RegionKind::Ram);
-    Some(Local { number, slot, next_slot, epoch: mem.code_epoch(), verified, ram, busy: false, code })
+    let page = shared::page(key, || bytes.iter().copied().chain(tail.into_iter().flatten()).collect());
+    mem.mark_page(slot);
+    next_slot.into_iter().for_each(|next| mem.mark_code(next, 0, 2));
+    Some(Local { number, slot, next_slot, epoch: mem.code_epoch(), code: Code::Whole(page) })
+}
+
+/// A page of which no block is known yet.
+fn mixed_page<G: Guest>(g: &G, mem: &Memory, number: u32) -> Option<Local> {
+    let addr = u64::from(number) << 12;
+    let slot = mem.page_slot(addr)?;
+    let next_slot = mem.page_slot(addr + PAGE as u64);
+    let pool = shared::pool((g.decoder_id(), mem.table_bits(), number));
+    let code = Code::Mixed(Box::new(Mixed::new(pool)));
+    Some(Local { number, slot, next_slot, epoch: mem.code_epoch(), code })
 }

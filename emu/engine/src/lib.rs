@@ -14,5 +14,7 @@ pub mod jit;
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux", not(flotilla_no_jit))))]
 #[path = "no_jit.rs"]
 pub mod jit;
+mod mixed;
 pub mod run;
+mod shared;
 mod words;

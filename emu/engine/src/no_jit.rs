@@ -32,7 +32,7 @@ pub(crate) fn pressure() -> u64 {
 pub(crate) struct Pages;
 
 impl Pages {
-    pub fn join(&mut self, _number: u32, code: &PageCode) {
+    pub fn join(&mut self, _number: u32, code: &PageCode, _entries: &Entries) {
         match code.0 {}
     }
     pub fn has(&self, _number: u32, code: &PageCode) -> bool {
@@ -41,11 +41,40 @@ impl Pages {
     pub fn leave(&mut self) {}
 }
 
+pub(crate) struct Entries(Infallible);
+
+impl Entries {
+    pub fn set(&self, _code: &PageCode, _start: usize, _entry: Option<u32>) {
+        match self.0 {}
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Alone;
+
+impl Alone {
+    pub fn wants(&self) -> bool {
+        false
+    }
+    pub fn is_hot(&self) -> bool {
+        false
+    }
+}
+
 pub(crate) struct PageCode(Infallible);
 
 impl PageCode {
-    pub fn new(_shape: &Shape, _table_bits: u32) -> Option<PageCode> {
+    pub fn new(_shape: &Shape, _table_bits: u32, _whole: bool) -> Option<PageCode> {
         None
+    }
+    pub fn entries(&self) -> &Entries {
+        match self.0 {}
+    }
+    pub fn no_entries(&self) -> Entries {
+        match self.0 {}
+    }
+    pub fn compiled_alone(&self, _: &Shape, _: &Block, _: &Alone, _: &Entries) -> Option<u32> {
+        match self.0 {}
     }
     pub fn id(&self) -> u32 {
         match self.0 {}

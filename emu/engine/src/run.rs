@@ -37,7 +37,7 @@ pub fn run<G: Guest>(g: &mut G, cache: &mut CodeCache, bus: &mut Bus, run: Run) 
             if let Poll::Exit(exit) = poll {
                 return (cycle, exit);
             }
-            cache.sync(g, &bus.fabric.mem);
+            cache.sync(g, &mut bus.fabric.mem);
             open = None;
             // Entering an exception may have touched a device or decoded code.
             attention = bus.fabric.attention;

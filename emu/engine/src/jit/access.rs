@@ -3,13 +3,44 @@
 use super::{
     asm::{Label, RAX, RCX, RDX, Rm, cc, op, shift},
     compile::{ADDEND, Compiler, HERE},
-    stubs::{GUESS, TABLE},
+    stubs::{GUESS, TABLE, WANTED},
 };
 use crate::ir::{Code, Op};
 use emu_core::memory::{Entry, PAGE, SCATTER};
 use std::mem::offset_of;
 
+/// What an access does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum To {
+    Read,
+    Write,
+}
+
+/// An access to a page that is not in the translation cache as a whole: it may be so in parts.
+pub(super) struct Part {
+    entry: Label,
+    /// One bit for each halfword from the address on.
+    wanted: u32,
+    to: To,
+    back: Label,
+    slow: Label,
+}
+
 impl Compiler<'_> {
+    /// The code for the accesses to parts of pages.
+    pub(super) fn parts(&mut self) {
+        for part in std::mem::take(&mut self.parts) {
+            self.a.bind(part.entry);
+            self.a.store_imm(true, WANTED, part.wanted);
+            self.a.call_out(match part.to {
+                To::Read => self.site.stubs.read,
+                To::Write => self.site.stubs.write,
+            });
+            self.a.jcc(cc::E, part.back);
+            self.a.jmp(part.slow);
+        }
+    }
+
     /// `eax = r[a] + (r[b] << imm)`.
     pub(super) fn indexed(&mut self, op: &Op) {
         if let (Some(a), Some(b), 0..=3) = (self.reg(op.a), self.reg(op.b), op.imm) {
@@ -38,10 +69,15 @@ impl Compiler<'_> {
         }
     }
 
-    /// For the guest's address in `eax`, the host's is `rax + rdx`, if the translation cache knows the page for this (the
-    /// entry's field at `field`) and the address is aligned; else on to `slow`. `rcx` is lost. What is in `rdx` is guessed, so
-    /// that the access need not wait for the translation cache, which only confirms it.
-    pub(super) fn translate(&mut self, size: u32, field: usize, slow: Label) {
+    /// For the guest's address in `eax`, the host's is `rax + rdx`, if the translation cache knows the page for this and the
+    /// address is aligned to `size`; else on to `slow`. `len` bytes from there on, which lie in the page, may be accessed then.
+    /// `rcx` is lost. What is in `rdx` is guessed, so that the access need not wait for the translation cache, which only
+    /// confirms it.
+    pub(super) fn translate(&mut self, size: u32, len: u32, to: To, slow: Label) {
+        let field = match to {
+            To::Read => offset_of!(Entry, read),
+            To::Write => offset_of!(Entry, write),
+        };
         const SHIFT: u8 = size_of::<Entry>().trailing_zeros() as u8;
         let bits = self.site.table_bits;
         self.a.mov(RDX, RAX);
@@ -50,13 +86,16 @@ impl Compiler<'_> {
         self.a.shift(false, shift::SHR, Rm::R(RCX), (32 - bits) as u8);
         self.a.shift(false, shift::SHL, Rm::R(RCX), SHIFT);
         self.a.op(true, op::CMP, RDX, Rm::X(TABLE, RCX, 0, field as i8));
-        self.a.jcc(cc::NE, slow);
+        let part = self.a.label();
+        self.a.jcc(cc::NE, part);
         let (wrong, back) = (self.a.label(), self.a.label());
         self.a.op(true, op::LOAD, RDX, GUESS);
         self.a.op(true, op::CMP, RDX, Rm::X(TABLE, RCX, 0, ADDEND));
         self.a.jcc(cc::NE, wrong);
         self.a.bind(back);
         self.wrong.push((wrong, back));
+        let wanted = u32::MAX >> (32 - len.div_ceil(2).min(32));
+        self.parts.push(Part { entry: part, wanted, to, back, slow });
     }
 
     /// The word at a constant address in the block's own page: the page's content is part of what the code is for.
@@ -84,7 +123,7 @@ impl Compiler<'_> {
             _ => self.indexed(op),
         }
         let slow = self.slow(i);
-        self.translate(size, offset_of!(Entry, read), slow);
+        self.translate(size, size, To::Read, slow);
         let w = self.target(op.d);
         self.a.op(false, opcode, w, HERE);
         self.put(op.d, w);
@@ -103,7 +142,7 @@ impl Compiler<'_> {
             _ => self.indexed(op),
         }
         let slow = self.slow(i);
-        self.translate(size, offset_of!(Entry, write), slow);
+        self.translate(size, size, To::Write, slow);
         let v = self.get(op.d, RCX);
         match size {
             1 => self.a.op8(op::STORE8, v, HERE),
@@ -114,7 +153,7 @@ impl Compiler<'_> {
     }
 
     /// The slots of [`Code::LdM`] and [`Code::StM`], with `rax + rdx` where the first word is if all lie in one page.
-    pub(super) fn many(&mut self, i: usize, op: &Op, field: usize) -> Vec<u8> {
+    fn many(&mut self, i: usize, op: &Op, to: To) -> Vec<u8> {
         let slots: Vec<u8> = (0..16).filter(|s| op.imm >> s & 1 != 0).collect();
         self.offset(op.a, op.imm2);
         let slow = self.slow(i);
@@ -124,7 +163,7 @@ impl Compiler<'_> {
             self.a.alu_imm(false, op::CMP, Rm::R(RCX), (PAGE - 4 * slots.len()) as u32);
             self.a.jcc(cc::A, slow);
         }
-        self.translate(4, field, slow);
+        self.translate(4, 4 * slots.len() as u32, to, slow);
         slots
     }
 
@@ -136,7 +175,7 @@ impl Compiler<'_> {
     }
 
     pub(super) fn load_many(&mut self, i: usize, op: &Op) {
-        for (k, slot) in self.many(i, op, offset_of!(Entry, read)).into_iter().enumerate() {
+        for (k, slot) in self.many(i, op, To::Read).into_iter().enumerate() {
             let w = self.reg(slot).unwrap_or(RCX);
             self.a.op(false, op::LOAD, w, Rm::X(RAX, RDX, 0, 4 * k as i8));
             self.put(slot, w);
@@ -146,7 +185,7 @@ impl Compiler<'_> {
     }
 
     pub(super) fn store_many(&mut self, i: usize, op: &Op) {
-        for (k, slot) in self.many(i, op, offset_of!(Entry, write)).into_iter().enumerate() {
+        for (k, slot) in self.many(i, op, To::Write).into_iter().enumerate() {
             let v = self.get(slot, RCX);
             self.a.op(false, op::STORE, v, Rm::X(RAX, RDX, 0, 4 * k as i8));
         }

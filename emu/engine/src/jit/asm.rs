@@ -321,6 +321,11 @@ impl Asm {
         self.bytes(NOPS[n]);
     }
 
+    /// Changes the word at an offset.
+    pub fn set_word(&mut self, at: usize, v: u32) {
+        self.code[at..at + 4].copy_from_slice(&v.to_le_bytes());
+    }
+
     /// Resolves everything for code that will lie at `offset`, and puts it there.
     pub fn place(&mut self, memory: &CodeMemory, offset: u32) {
         for &(at, label) in &self.local {

@@ -4,6 +4,7 @@
 //! does. At every call of it, and wherever a block is left, the register file is complete.
 
 use super::{
+    access::Part,
     asm::{Asm, Label, RAX, RCX, RDX, Rm, cc, op, shift},
     memory::CodeMemory,
     stubs::{self, BASE, BUDGET, GUESS, HOT, PAGES, Stubs, TABLE},
@@ -20,7 +21,7 @@ use std::mem::offset_of;
 pub struct Link {
     /// Where the jump leads.
     pub pc: u32,
-    /// The page the jump is in, by [`id`](crate::cache::CodePage).
+    /// The page the jump is in, by [`id`](super::PageCode::id).
     pub page: u32,
     /// The word to patch, as an offset in the code memory.
     pub site: u32,
@@ -64,6 +65,8 @@ pub struct Site<'a> {
     pub page: u32,
     /// The entry of the block at an address within the page, if it is compiled.
     pub compiled: &'a dyn Fn(u32) -> Option<u32>,
+    /// The block stands for itself: its bytes alone, and not those of the page, are what the code is for.
+    pub alone: bool,
 }
 
 /// Where the addend is in an entry of the translation cache.
@@ -106,6 +109,8 @@ pub struct Compiler<'a> {
     pub(super) cold: Vec<Cold>,
     /// Where the guess of an addend was wrong, and where to go on.
     pub(super) wrong: Vec<(Label, Label)>,
+    /// Where a page may be accessed in parts only.
+    pub(super) parts: Vec<Part>,
     pub(super) pending: Vec<Pending>,
     /// Where a [`Code::Skip`] leads: operation, label, and the state of the host's flags there.
     pub(super) skips: Vec<(usize, Label, u32)>,
@@ -150,6 +155,7 @@ pub fn compile(
         hot,
         cold: vec![],
         wrong: vec![],
+        parts: vec![],
         pending: vec![],
         skips: vec![],
         host: Host::None,
@@ -159,8 +165,11 @@ pub fn compile(
         live: liveness(block),
         done: 0,
     };
-    c.block();
+    let own = c.block();
     let at = place(a.here())?;
+    if let Some(own) = own {
+        a.set_word(own, at);
+    }
     a.place(memory, at);
     Some(at)
 }
@@ -177,7 +186,9 @@ fn liveness(block: &Block) -> Vec<u8> {
 }
 
 impl Compiler<'_> {
-    pub(super) fn block(&mut self) {
+    /// The block's code. Returns where its own offset belongs.
+    pub(super) fn block(&mut self) -> Option<usize> {
+        let (own, stale) = if self.site.alone { self.ask().unzip() } else { (None, None) };
         let n = spend(self.block.cycles() as u32, self.block.len());
         self.a.bind(self.start);
         self.a.alu_imm(true, op::SUB, Rm::R(BUDGET), n);
@@ -205,6 +216,28 @@ impl Compiler<'_> {
         self.a.alu_imm(true, op::ADD, Rm::R(BUDGET), n);
         self.a.call_out(self.site.stubs.budget);
         self.a.word(self.block.insns[0].pc);
+        if let Some(stale) = stale {
+            self.a.bind(stale);
+            self.a.mov_imm(RAX, self.block.insns[0].pc);
+            self.a.op(true, op::STORE, RAX, stubs::place(self.site.shape, self.site.shape.pc));
+            self.a.jmp_out(self.site.stubs.by_pc);
+        }
+        own
+    }
+
+    /// Asks the CPU's own list of entries whether this block is the one that is there, as others may have linked to it whose
+    /// memory holds other bytes. Not needed where the block jumps to itself.
+    fn ask(&mut self) -> Option<(usize, Label)> {
+        let pc = self.block.insns[0].pc;
+        let stale = self.a.label();
+        let entries = page_index(pc) * size_of::<PageEntry>() + offset_of!(PageEntry, entries);
+        self.a.op(true, op::LOAD, RAX, PAGES);
+        self.a.op(true, op::LOAD, RAX, Rm::M(RAX, entries as i32));
+        self.a.op(false, 0x81, 7, Rm::M(RAX, ((pc & (PAGE as u32 - 1)) * 2) as i32));
+        let own = self.a.here();
+        self.a.word(0);
+        self.a.jcc(cc::NE, stale);
+        Some((own, stale))
     }
 
     pub(super) fn bind_skips(&mut self, i: usize) {
@@ -228,6 +261,7 @@ impl Compiler<'_> {
             self.call_helper(cold.at);
             self.a.jmp(cold.back);
         }
+        self.parts();
         for (wrong, back) in std::mem::take(&mut self.wrong) {
             self.a.bind(wrong);
             self.a.op(true, op::LOAD, RDX, Rm::X(TABLE, RCX, 0, ADDEND));

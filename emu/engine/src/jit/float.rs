@@ -8,6 +8,7 @@
 //! - The host's own flags are never looked at.
 
 use super::{
+    access::To,
     asm::{Label, RAX, RCX, RDX, Rm, cc, op},
     compile::{Compiler, HERE},
     stubs,
@@ -285,7 +286,7 @@ impl Compiler<'_> {
     }
 
     /// [`Code::Ld64`] and [`Code::St64`]: both words in one page.
-    pub(super) fn pair(&mut self, i: usize, o: &Op, field: usize) {
+    pub(super) fn pair(&mut self, i: usize, o: &Op, to: To) {
         if self.reg(o.d).is_some() {
             return self.call_helper(i);
         }
@@ -295,7 +296,7 @@ impl Compiler<'_> {
         self.a.alu_imm(false, op::AND, Rm::R(RCX), super::PAGE as u32 - 1);
         self.a.alu_imm(false, op::CMP, Rm::R(RCX), super::PAGE as u32 - 8);
         self.a.jcc(cc::A, slow);
-        self.translate(4, field, slow);
+        self.translate(4, 8, to, slow);
         let d = self.rm(o.d);
         if o.code == Code::Ld64 {
             self.a.op(true, op::LOAD, RCX, HERE);

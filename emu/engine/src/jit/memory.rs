@@ -1,7 +1,7 @@
 //! Memory for compiled code: one range of host memory, mapped twice. Code runs from one mapping, which nobody can write, and
 //! is written through the other, which nobody can execute (W^X).
 //!
-//! It is handed out in slabs. A slab belongs to a [`CodePage`](crate::cache::CodePage) and comes back when the page is
+//! It is handed out in slabs. A slab belongs to a [`CodePage`](crate::shared::CodePage) and comes back when the page is
 //! dropped, which nobody who could execute in it lets happen: see [`super`].
 
 use super::counters::COUNTERS;

@@ -1,13 +1,17 @@
 //! The compiler: blocks of the IR become x86-64 code, shared by all devices and threads.
 //!
 //! # What keeps it sound
-//! - The code of a block belongs to its [`CodePage`](crate::cache::CodePage), whose content never changes. A CPU executes in
-//!   it only while it holds the page, so the page's code memory comes back when nobody can be in it.
+//! - The code of a block belongs to its [`CodePage`](crate::shared::CodePage), whose content never changes, or to a
+//!   [`Pool`](crate::shared::Pool), whose code memory only grows. A CPU executes in it only while it holds the page or the pool, so
+//!   the code memory comes back when nobody can be in it.
 //! - Jumps are patched once, from "tell who is in charge" to the target. Within a page that is all. A jump to another page
 //!   first looks whether this CPU has joined the very page for which the jump was patched: the numbers of pages are never
 //!   used twice, and what a CPU has joined it holds.
-//! - A CPU joins a page when it is decoded as a whole and its bytes are watched; a write to it ends in the interpreter's slow
+//! - A CPU joins a page when it is known as a whole and its bytes are watched; a write to it ends in the interpreter's slow
 //!   path, which asks for attention, and compiled code is left behind that instruction. Then the page is not joined any more.
+//! - Of a pool, the CPU's own list of entries says which blocks are right for its memory. Each block asks that list when it is
+//!   jumped to, so it does not matter who patched which jump. The list changes while compiled code is left; the CPU holds the
+//!   blocks that are in it.
 //! - Code is written through a mapping that cannot execute, and executed through one that cannot be written.
 //!
 //! All `unsafe` of the workspace is in this folder: entering compiled code, and access to the code memory.
@@ -106,9 +110,9 @@ impl Default for Pages {
 }
 
 impl Pages {
-    /// Joins `code` at a page number. The caller holds the page until it is left.
-    pub fn join(&mut self, number: u32, code: &PageCode) {
-        let entries = code.entries.as_ptr().expose_provenance() as u64;
+    /// Joins `code` at a page number. The caller holds the page, and the entries, until it is left.
+    pub fn join(&mut self, number: u32, code: &PageCode, entries: &Entries) {
+        let entries = entries.0.as_ptr().expose_provenance() as u64;
         self.0[number as usize & (JOINED - 1)] = PageEntry { number, id: code.id, entries };
     }
     /// This page was joined with this content.
@@ -130,14 +134,64 @@ struct Room {
     end: u32,
 }
 
-/// The compiled code of a page.
+/// For each halfword of a page the offset of its block's code, or of the stub that tells that there is none.
+pub(crate) struct Entries(Box<[AtomicU32]>);
+
+impl Entries {
+    /// The code of the block at a halfword of the page, which belongs to `code`.
+    #[inline]
+    pub fn get(&self, code: &PageCode, start: usize) -> Option<u32> {
+        Some(self.0[start].load(Ordering::Acquire)).filter(|e| *e != code.stubs.target)
+    }
+    /// Sets or takes away the code of the block at a halfword of the page.
+    pub fn set(&self, code: &PageCode, start: usize, entry: Option<u32>) {
+        self.0[start].store(entry.unwrap_or(code.stubs.target), Ordering::Release);
+    }
+}
+
+/// What is known of a block apart from its page.
+#[derive(Default)]
+pub(crate) struct Alone {
+    heat: AtomicU8,
+    /// Its code, if not 0: there are stubs.
+    entry: AtomicU32,
+}
+
+impl Alone {
+    /// See [`PageCode::wants`].
+    #[inline(always)]
+    pub fn wants(&self) -> bool {
+        wants(&self.heat)
+    }
+    /// It is compiled, or was interpreted often and may be.
+    pub fn is_hot(&self) -> bool {
+        self.entry.load(Ordering::Acquire) != 0 || is_hot(&self.heat)
+    }
+}
+
+/// A block is about to be interpreted: whether it should rather run as compiled code.
+#[inline(always)]
+fn wants(heat: &AtomicU8) -> bool {
+    let now = heat.load(Ordering::Relaxed);
+    if now < HEAT {
+        // Two threads may count as one: that only delays.
+        heat.store(now + 1, Ordering::Relaxed);
+        return false;
+    }
+    now != COLD
+}
+
+fn is_hot(heat: &AtomicU8) -> bool {
+    (HEAT..COLD).contains(&heat.load(Ordering::Relaxed))
+}
+
+/// The compiled code of a page, or of the blocks in a page that stand for themselves.
 pub(crate) struct PageCode {
     id: u32,
     table_bits: u32,
     stubs: Stubs,
-    /// For each halfword the offset of its block's code, or of the stub that tells that there is none.
-    entries: Box<[AtomicU32]>,
-    /// How often a block was interpreted.
+    entries: Entries,
+    /// How often a block was interpreted; empty if the blocks stand for themselves.
     heat: Box<[AtomicU8]>,
     room: Mutex<Room>,
 }
@@ -151,19 +205,21 @@ impl Drop for PageCode {
 }
 
 impl PageCode {
-    /// For a page that guests of this shape execute. `None`: there is no memory for it.
-    pub fn new(shape: &Shape, table_bits: u32) -> Option<PageCode> {
+    /// For a page that guests of this shape execute, as a `whole` or by blocks that stand for themselves. `None`: there is no
+    /// memory for it.
+    pub fn new(shape: &Shape, table_bits: u32, whole: bool) -> Option<PageCode> {
         static ID: AtomicU32 = AtomicU32::new(NO_PAGE + 1);
         let stubs = stubs::of(memory::get().ok()?, shape)?;
         // Numbers must not come again; after four thousand millions of pages there is no compiling any more.
         let next = |id: u32| id.checked_add(1);
         let id = ID.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok()?;
+        let starts = if whole { STARTS } else { 0 };
         Some(PageCode {
             id,
             table_bits,
             stubs,
-            entries: (0..STARTS).map(|_| AtomicU32::new(stubs.target)).collect(),
-            heat: (0..STARTS).map(|_| AtomicU8::new(0)).collect(),
+            entries: Entries((0..starts).map(|_| AtomicU32::new(stubs.target)).collect()),
+            heat: (0..starts).map(|_| AtomicU8::new(0)).collect(),
             room: Mutex::default(),
         })
     }
@@ -173,6 +229,15 @@ impl PageCode {
         self.id
     }
 
+    /// The entries of a page that is compiled as a whole.
+    pub fn entries(&self) -> &Entries {
+        &self.entries
+    }
+    /// None yet, for a CPU's own list of the blocks that stand for themselves.
+    pub fn no_entries(&self) -> Entries {
+        Entries((0..STARTS).map(|_| AtomicU32::new(self.stubs.target)).collect())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Room> {
         self.room.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -180,49 +245,71 @@ impl PageCode {
     /// The code of the block at a halfword of the page.
     #[inline]
     pub fn entry(&self, start: usize) -> Option<u32> {
-        Some(self.entries[start].load(Ordering::Acquire)).filter(|e| *e != self.stubs.target)
+        self.entries.get(self, start)
     }
 
     /// The block at `start` is about to be interpreted: whether it should rather run as compiled code.
     #[inline(always)]
     pub fn wants(&self, start: usize) -> bool {
-        let heat = self.heat[start].load(Ordering::Relaxed);
-        if heat < HEAT {
-            // Two threads may count as one: that only delays.
-            self.heat[start].store(heat + 1, Ordering::Relaxed);
-            return false;
-        }
-        heat != COLD
+        wants(&self.heat[start])
     }
 
     /// The block at `start` was interpreted often, and may be compiled.
     pub fn is_hot(&self, start: usize) -> bool {
-        (HEAT..COLD).contains(&self.heat[start].load(Ordering::Relaxed))
+        is_hot(&self.heat[start])
     }
 
     /// The code of `block`, which starts at `pc`; compiled now if need be. `None`: the interpreter must run it.
     pub fn compiled(&self, shape: &Shape, bytes: &[u8], block: &Block, pc: u32) -> Option<u32> {
         let start = pc as usize / 2 % STARTS;
-        if let Some(entry) = self.entry(start) {
-            return Some(entry);
+        let known = |pc: u32| self.entry(pc as usize / 2 % STARTS);
+        let made = (&self.entries.0[start], self.stubs.target);
+        self.entry(start).or_else(|| self.compile(shape, block, &self.heat[start], made, (bytes, &known)))
+    }
+
+    /// The code of a block that stands for itself; compiled now if need be. `entries` are the CPU's own.
+    pub fn compiled_alone(
+        &self,
+        shape: &Shape,
+        block: &Block,
+        alone: &Alone,
+        entries: &Entries,
+    ) -> Option<u32> {
+        let known = |pc: u32| entries.get(self, pc as usize / 2 % STARTS);
+        match alone.entry.load(Ordering::Acquire) {
+            0 => self.compile(shape, block, &alone.heat, (&alone.entry, 0), (&[], &known)),
+            entry => Some(entry),
         }
+    }
+
+    /// Compiles a block, unless another thread has just done so: `made` is where its entry is kept, and what is there if there is
+    /// none. `bytes` are those of its page, none if it stands for itself; `known` the entries of other blocks of the page.
+    fn compile(
+        &self,
+        shape: &Shape,
+        block: &Block,
+        heat: &AtomicU8,
+        made: (&AtomicU32, u32),
+        (bytes, known): (&[u8], &dyn Fn(u32) -> Option<u32>),
+    ) -> Option<u32> {
         let memory = memory::get().ok()?;
-        if self.heat[start].load(Ordering::Relaxed) == COLD || memory.full() {
+        if heat.load(Ordering::Relaxed) == COLD || memory.full() {
             return None;
         }
         let mut room = self.lock();
-        if let Some(entry) = self.entry(start) {
+        let entry = made.0.load(Ordering::Acquire);
+        if entry != made.1 {
             return Some(entry);
         }
-        let base = pc & !(PAGE as u32 - 1);
         let site = Site {
             shape,
             stubs: &self.stubs,
             table_bits: self.table_bits,
             bytes,
-            base,
+            base: block.insns[0].pc & !(PAGE as u32 - 1),
             page: self.id,
-            compiled: &|pc| self.entry(pc as usize / 2 % STARTS),
+            compiled: known,
+            alone: bytes.is_empty(),
         };
         let place = |len| room.place(memory, len);
         let entry = compile::accepts(block)
@@ -230,14 +317,14 @@ impl PageCode {
             .flatten();
         match entry {
             Some(entry) => {
+                made.0.store(entry, Ordering::Release);
                 COUNTERS.blocks.fetch_add(1, Ordering::Relaxed);
                 COUNTERS.insns.fetch_add(block.len() as u64, Ordering::Relaxed);
-                self.entries[start].store(entry, Ordering::Release);
             }
             None if memory.full() => {}
             None => {
                 COUNTERS.refused.fetch_add(1, Ordering::Relaxed);
-                self.heat[start].store(COLD, Ordering::Relaxed);
+                heat.store(COLD, Ordering::Relaxed);
             }
         }
         entry

@@ -1,12 +1,11 @@
 //! Templates of operations that compute.
 
 use super::{
+    access::To,
     asm::{RAX, RCX, RDX, Rm, cc, op, shift, unary},
     compile::{Compiler, Host},
 };
 use crate::ir::{C, Code, Op, TEMP, TRASH, flags};
-use emu_core::memory::Entry;
-use std::mem::offset_of;
 
 impl Compiler<'_> {
     #[allow(clippy::too_many_lines)] // one arm for each operation
@@ -205,8 +204,8 @@ impl Compiler<'_> {
             St8 | St16 | St32 | StX8 | StX16 | StX32 => self.store(i, op),
             LdM => self.load_many(i, op),
             StM => self.store_many(i, op),
-            Ld64 => self.pair(i, op, offset_of!(Entry, read)),
-            St64 => self.pair(i, op, offset_of!(Entry, write)),
+            Ld64 => self.pair(i, op, To::Read),
+            St64 => self.pair(i, op, To::Write),
             Float => self.float(i, op),
             FlagsOfStatus => self.flags_of_status(),
             CallIfZero => {

@@ -5,12 +5,15 @@
 //! holds the address of the [`Frame`] and copies of its first two fields.
 
 use super::{
-    asm::{Asm, RAX, RBP, RCX, RDX, RSP, Rm, op},
+    JOINED, NO_PAGE, PageEntry,
+    asm::{Asm, Label, RAX, RBP, RCX, RDX, RSP, Rm, cc, op, shift, unary},
+    compile::{ADDEND, GUARD_TO_SITE},
     frame,
     memory::CodeMemory,
 };
 use crate::{guest::Shape, ir::SLOTS};
-use std::sync::Mutex;
+use emu_core::memory::{Entry, PAGE};
+use std::{mem::offset_of, sync::Mutex};
 
 /// Host registers of [`Shape::hot`].
 pub const HOT: [u8; 9] = [3, 6, 7, 8, 9, 10, 11, 12, 13];
@@ -41,6 +44,8 @@ pub const BASE: Rm = Rm::M(RSP, 16);
 /// The [`addend`](emu_core::memory::Entry) of the last page whose was not the one before: the next access is likely to have it,
 /// too, and need not wait for the translation cache.
 pub const GUESS: Rm = Rm::M(RSP, 24);
+/// One bit for each halfword that an access wants of a page that it may access in parts.
+pub const WANTED: Rm = Rm::M(RSP, 32);
 
 /// Offsets in the code memory.
 #[derive(Clone, Copy, Debug)]
@@ -50,8 +55,15 @@ pub struct Stubs {
     pub budget: u32,
     /// `call` with a [`Link`](super::compile::Link) behind it.
     pub link: u32,
-    /// A computed jump's target is in the program counter.
+    /// A computed jump's target is in the program counter: there is no code there.
     pub target: u32,
+    /// The same, if there may be some.
+    pub by_pc: u32,
+    /// `call` with [`Compiler::translate`](super::compile::Compiler::translate)'s registers and [`WANTED`], for a page of which
+    /// parts may be read: if so, the host's zero flag is set, and `rdx` is the addend.
+    pub read: u32,
+    /// The same for writing.
+    pub write: u32,
     /// `call` with an operation's number in `eax` and its block in `rdx`.
     pub helper: u32,
 }
@@ -100,6 +112,8 @@ pub fn of(memory: &CodeMemory, shape: &Shape) -> Option<Stubs> {
         a.op(false, op::LOAD, RCX, Rm::M(RDX, 0));
         a.op(true, op::STORE, RCX, place(shape, shape.pc));
     };
+    let target = put(&|a| reason(a, LEFT_TARGET));
+    let by_pc = put(&|a| by_pc(a, shape, target));
     let stubs = Stubs {
         enter: put(&|a| enter(a, shape)),
         budget: put(&|a| {
@@ -108,10 +122,17 @@ pub fn of(memory: &CodeMemory, shape: &Shape) -> Option<Stubs> {
         }),
         link: put(&|a| {
             start(a);
+            let open = a.label();
+            patched(a, open);
+            a.jmp_out(by_pc);
+            a.bind(open);
             a.op(true, op::SUB, RDX, BASE);
             reason(a, LEFT_LINK);
         }),
-        target: put(&|a| reason(a, LEFT_TARGET)),
+        target,
+        by_pc,
+        read: put(&|a| part(a, offset_of!(Entry, part_read), offset_of!(Entry, read_bits))),
+        write: put(&|a| part(a, offset_of!(Entry, part_write), offset_of!(Entry, write_bits))),
         helper: put(&|a| helper(a, shape, leave)),
     };
     made.push((*shape, stubs));
@@ -150,6 +171,62 @@ fn enter(a: &mut Asm, shape: &Shape) {
     a.op(true, op::LOAD, BUDGET, Rm::R(RDX));
     fetch(a, shape);
     a.op(false, op::INDIRECT, 4, Rm::R(RCX));
+}
+
+/// On to `open` unless the jump of the [`Link`](super::compile::Link) at `rdx` was patched, for another page than the one that
+/// is joined.
+fn patched(a: &mut Asm, open: Label) {
+    a.op(false, op::LOAD, RAX, Rm::M(RDX, 8));
+    a.test_imm(Rm::R(RAX), 1);
+    a.jcc(cc::E, open);
+    a.shift(false, shift::SHR, Rm::R(RAX), 1);
+    a.op(true, op::UNARY, unary::NEG, Rm::R(RAX));
+    a.alu_imm(false, op::CMP, Rm::X(RDX, RAX, 0, -(GUARD_TO_SITE as i8)), NO_PAGE);
+    a.jcc(cc::E, open);
+}
+
+/// On at the program counter, if the page there is joined.
+fn by_pc(a: &mut Asm, shape: &Shape, target: u32) {
+    a.op(false, op::LOAD, RAX, place(shape, shape.pc));
+    a.mov(RCX, RAX);
+    a.shift(false, shift::SHR, Rm::R(RCX), PAGE.trailing_zeros() as u8);
+    a.mov(RDX, RCX);
+    a.alu_imm(false, op::AND, Rm::R(RDX), JOINED as u32 - 1);
+    a.shift(false, shift::SHL, Rm::R(RDX), size_of::<PageEntry>().trailing_zeros() as u8);
+    a.op(true, op::ADD, RDX, PAGES);
+    a.op(false, op::CMP, RCX, Rm::M(RDX, offset_of!(PageEntry, number) as i32));
+    a.jcc_out(cc::NE, target);
+    a.op(true, op::LOAD, RDX, Rm::M(RDX, offset_of!(PageEntry, entries) as i32));
+    a.alu_imm(false, op::AND, Rm::R(RAX), PAGE as u32 - 2);
+    a.op(false, op::LOAD, RAX, Rm::X(RDX, RAX, 1, 0));
+    a.op(true, op::ADD, RAX, BASE);
+    a.op(false, op::INDIRECT, 4, Rm::R(RAX));
+}
+
+/// Whether the halfwords that are wanted of a page may be accessed: `tag` and `bits` are fields of its entry.
+fn part(a: &mut Asm, tag: usize, bits: usize) {
+    // The return address lies on top.
+    let below = |rm| if let Rm::M(base, disp) = rm { Rm::M(base, disp + 8) } else { rm };
+    let no = a.label();
+    a.op(true, op::CMP, RDX, Rm::X(TABLE, RCX, 0, tag as i8));
+    a.jcc(cc::NE, no);
+    // The next access is likely to be to this page, too.
+    a.op(true, op::LOAD, RDX, Rm::X(TABLE, RCX, 0, ADDEND));
+    a.op(true, op::STORE, RDX, below(GUESS));
+    a.op(true, op::LOAD, RDX, Rm::X(TABLE, RCX, 0, bits as i8));
+    // Eight bytes from that of the first halfword on hold more than any access wants.
+    a.mov(RCX, RAX);
+    a.alu_imm(false, op::AND, Rm::R(RCX), PAGE as u32 - 1);
+    a.shift(false, shift::SHR, Rm::R(RCX), 4);
+    a.op(true, op::LOAD, RDX, Rm::X(RDX, RCX, 0, 0));
+    a.mov(RCX, RAX);
+    a.shift(false, shift::SHR, Rm::R(RCX), 1);
+    a.alu_imm(false, op::AND, Rm::R(RCX), 7);
+    a.op(true, op::SHIFT_CL, shift::SHR, Rm::R(RDX));
+    a.op(true, op::AND, RDX, below(WANTED));
+    a.op(true, op::LOAD, RDX, below(GUESS));
+    a.bind(no);
+    a.ret();
 }
 
 /// Back to who entered, with the register file as it is in memory.

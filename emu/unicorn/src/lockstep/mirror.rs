@@ -101,7 +101,7 @@ impl Mirror {
                 if mem.page_bytes(slot) != &[0; PAGE] {
                     self.uc.mem_write(addr, mem.page_bytes(slot))?;
                 }
-                mem.mark_code(slot, u64::MAX);
+                mem.mark_page(slot);
             }
         }
         Ok(())
@@ -237,7 +237,7 @@ impl Mirror {
             changed = self.views.keys().copied().filter(|s| mem.page_epoch(*s) > since).collect();
         }
         for slot in &changed {
-            mem.mark_code(*slot, u64::MAX);
+            mem.mark_page(*slot);
         }
         self.epoch = mem.code_epoch();
         changed

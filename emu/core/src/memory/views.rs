@@ -1,0 +1,104 @@
+//! The translation caches, one for each of the last few configurations of protection.
+
+use super::{ALL_CODE, CODE, Memory, PAGE, Page, VIEWS, WATCHED};
+use crate::table::{Denied, Entry, Halves, NO_BASE, Table, tag};
+
+impl Memory {
+    /// An access of `len` bytes from an address on, aligned to `size`, is one that the translation cache allows in a page of
+    /// which it allows parts.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn may_read_part(&self, addr: u64, size: usize, len: usize) -> bool {
+        let i = self.table.index(addr);
+        self.table.entries[i].part_read == tag(addr, size)
+            && self.table.denied(i).is_some_and(|d| !d.read.any(addr as usize & (PAGE - 1), len))
+    }
+    #[cold]
+    #[inline(never)]
+    pub(super) fn may_write_part(&self, addr: u64, size: usize, len: usize) -> bool {
+        let i = self.table.index(addr);
+        let e = &self.table.entries[i];
+        let denied = if e.own { self.table.denied(i).map(|d| &d.write) } else { self.code_in(e.slot) };
+        e.part_write == tag(addr, size) && denied.is_some_and(|d| !d.any(addr as usize & (PAGE - 1), len))
+    }
+
+    pub(super) fn enter(&mut self, i: usize, entry: Entry) {
+        self.table.entries[i] = entry;
+        self.table.used = true;
+    }
+
+    /// Enters the page at an address into the translation cache, which a CPU has just accessed and of which it may access parts
+    /// alone: `denied` gives those that may not be read, and those that may not be written.
+    pub fn enter_parts(&mut self, addr: u64, denied: impl FnOnce() -> (Halves, Halves)) {
+        let Some(p) = self.place(addr) else { return };
+        let flags = self.flags[p.slot as usize];
+        if !p.whole || flags & WATCHED != 0 {
+            return;
+        }
+        let base = tag(addr, 1);
+        let i = self.table.index(addr);
+        let writable = matches!(self.pages[p.slot as usize], Page::Ram(_)) && flags & ALL_CODE == 0;
+        let now = &self.table.entries[i];
+        if now.own && now.slot == p.slot && now.part_read == base && (now.part_write == base || !writable) {
+            return;
+        }
+        let addend = self.addend(p.slot, base);
+        let (read, mut write) = denied();
+        if let Some(code) = self.code_in(p.slot).filter(|_| flags & CODE != 0) {
+            write.join(code);
+        }
+        let free = |bits: &Halves| if bits.is_empty() { base } else { NO_BASE };
+        let (may_read, may_write) = (free(&read), if writable { free(&write) } else { NO_BASE });
+        let bits = self.table.set_denied(i, Denied { read, write });
+        let (read_bits, write_bits) = (bits.read.address(), bits.write.address());
+        let part_write = if writable { base } else { NO_BASE };
+        let entry = Entry {
+            read: may_read,
+            write: may_write,
+            addend,
+            part_read: base,
+            part_write,
+            read_bits,
+            write_bits,
+            slot: p.slot,
+            own: true,
+        };
+        self.enter(i, entry);
+    }
+
+    /// All translation caches.
+    pub(super) fn tables(&mut self) -> impl Iterator<Item = &mut Table> {
+        std::iter::once(&mut self.table).chain(&mut self.other_tables)
+    }
+
+    /// From now on accesses go through the translation cache of this configuration of protection: the same number must always
+    /// stand for the same permissions. What is known under the last few others is kept for when they come back.
+    pub fn set_view(&mut self, view: u64) {
+        if view == self.table.view {
+            return;
+        }
+        let table = match self.other_tables.iter().position(|t| t.view == view) {
+            Some(i) => self.other_tables.remove(i),
+            // Not worth keeping.
+            None if !self.table.used => {
+                self.table.view = view;
+                return;
+            }
+            None if self.other_tables.len() + 1 < VIEWS => Table::new(self.table.bits(), view),
+            None => {
+                let mut oldest = self.other_tables.remove(0);
+                oldest.flush();
+                oldest.view = view;
+                oldest
+            }
+        };
+        let last = std::mem::replace(&mut self.table, table);
+        self.other_tables.push(last);
+    }
+
+    /// Drops the translation caches.
+    pub fn flush(&mut self) {
+        self.table.flush();
+        self.other_tables.clear();
+    }
+}
