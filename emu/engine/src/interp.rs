@@ -1,6 +1,7 @@
 //! The interpreter: portable, exact to the instruction, the reference for every other back end.
 
 use crate::{
+    dsp,
     guest::{Flow, Guest},
     ir::{Block, C, Code, FSTATUS, N, Op, Regs, V, Z},
     words::{
@@ -453,6 +454,15 @@ fn exec_from<G: Guest, X: Chain<G>, const FULL: bool, const ONE: bool>(
                 let signed = op.full == Code::Sdiv;
                 set!(if signed { div_signed(a, b) } else { a.checked_div(b).unwrap_or(0) });
             }
+            Code::MlaHalf
+            | Code::MlaWord
+            | Code::MlaDual
+            | Code::MlaHigh
+            | Code::Umaal
+            | Code::QAdd
+            | Code::QSub
+            | Code::Clamp
+            | Code::Lanes => dsp::exec(g.regs(), op),
             Code::Sxtb => set!(r!(a).rotate_right(op.imm) as i8 as u32),
             Code::Sxth => set!(r!(a).rotate_right(op.imm) as i16 as u32),
             Code::Uxtb => set!(r!(a).rotate_right(op.imm) & 0xff),

@@ -20,6 +20,9 @@
 //! block that fits into the cycles left fits in any case. Costs depend on nothing but the instruction and its address: a block
 //! may be entered at any instruction, and a stop makes blocks that would not be there without it.
 
+pub mod float;
+pub mod lanes;
+
 /// Slots of the register file. The top bit of a slot's number does not count, so that no access needs a check.
 pub const SLOTS: usize = 128;
 /// The index of a slot.
@@ -41,6 +44,11 @@ pub const FSTATUS: u8 = 21;
 /// Slot that is not zero if floating point rounds to the nearest even number, flushes nothing, and has flagged "inexact"
 /// already, so that an operation whose result is an ordinary number has no other effect.
 pub const FFAST: u8 = 22;
+/// Slot of the flag that operations on signed numbers set when their result does not fit: 1 or 0; nothing but a front end clears
+/// it.
+pub const Q: u8 = 24;
+/// Slot of the flags that sums and differences of [`Code::Lanes`] leave: a byte each, 0xff or 0.
+pub const GE: u8 = 25;
 /// First slot of the FP registers (doubles; a single is half a slot).
 pub const FP: u8 = 32;
 /// First temporary; they hold nothing from one guest instruction to the next.
@@ -283,6 +291,27 @@ pub enum Code {
     /// `r[a] / r[b]` signed, rounded to zero; by zero: 0 or a fault
     Sdiv,
 
+    /// `r[c] + half * half`, signed: of `r[a]` the high half if bit 1 of `x` is set, of `r[b]` if bit 0 is; sets Q
+    MlaHalf,
+    /// `r[c] + (r[a] * half >> 16)`, signed: the half of `r[b]` is the high one if bit 0 of `x` is set; sets Q
+    MlaWord,
+    /// `r[c]` and the signed products of the low halves and of the high halves, all added; those of `r[b]` are exchanged if bit
+    /// 0 of `x` is set; the second product is subtracted if bit 1 is; sets Q
+    MlaDual,
+    /// High half of `(r[c] << 32) + r[a] * r[b]`, signed; with 1 << 31 added if bit 0 of `x` is set; the product is subtracted
+    /// if bit 1 is
+    MlaHigh,
+    /// `r[c]:r[d] = r[a] * r[b] + r[c] + r[d]` unsigned
+    Umaal,
+    /// `r[a] + r[b]` signed, or the number nearest to it; sets Q
+    QAdd,
+    /// `r[a] - r[b]` signed, or the number nearest to it; sets Q
+    QSub,
+    /// `r[a]` or the number nearest to it from `imm` to `imm2`, all signed; sets Q
+    Clamp,
+    /// Operation `imm` of [`lanes`] on the bytes or halves of `r[a]` and `r[b]`, in manner `x`
+    Lanes,
+
     /// Byte of `r[a]` rotated right by `imm`, sign extended
     Sxtb,
     /// Half of `r[a]` rotated right by `imm`, sign extended
@@ -431,66 +460,6 @@ pub enum Code {
     SubIBranchNe,
     /// Made by [`Builder::finish`] only: `MovI`, then ends: to `imm2`
     MovIJump,
-}
-
-/// Functions of [`Code::Float`]. Operands `d`, `a`, `b` are numbers of registers: the doubles from slot [`FP`] on if bit 0 of
-/// `x` is set, else the halves of these slots. An integer is in such a half, too.
-pub mod float {
-    /// `d + a * b`, two roundings, as for all up to [`NMLS`].
-    pub const MLA: u32 = 0;
-    /// `d - a * b`.
-    pub const MLS: u32 = 1;
-    /// `-d - a * b`.
-    pub const NMLA: u32 = 2;
-    /// `-d + a * b`.
-    pub const NMLS: u32 = 3;
-    /// `a * b`.
-    pub const MUL: u32 = 4;
-    /// `-(a * b)`.
-    pub const NMUL: u32 = 5;
-    /// `a + b`.
-    pub const ADD: u32 = 6;
-    /// `a - b`.
-    pub const SUB: u32 = 7;
-    /// `a / b`.
-    pub const DIV: u32 = 8;
-    /// `d + a * b`, one rounding, as for all up to [`FNMS`].
-    pub const FMA: u32 = 9;
-    /// `d - a * b`.
-    pub const FMS: u32 = 10;
-    /// `-d - a * b`.
-    pub const FNMA: u32 = 11;
-    /// `-d + a * b`.
-    pub const FNMS: u32 = 12;
-    /// The greater number.
-    pub const MAXNM: u32 = 13;
-    /// The lesser number.
-    pub const MINNM: u32 = 14;
-    /// Square root of `a`.
-    pub const SQRT: u32 = 15;
-    /// Compares `a` and `b` into [`FSTATUS`](super::FSTATUS): less N, equal Z and C, greater C, unordered C and V. Quiet NaNs are
-    /// invalid if `c` is 1.
-    pub const CMP: u32 = 16;
-    /// Compares `a` with zero.
-    pub const CMP0: u32 = 17;
-    /// `a` in the other precision.
-    pub const PRECISION: u32 = 18;
-    /// `a` to the low (`c` = 0) or high half of single `d`.
-    pub const TO_HALF: u32 = 19;
-    /// The low (`c` = 0) or high half of single `a`.
-    pub const FROM_HALF: u32 = 20;
-    /// `a` to a 32-bit integer, signed if `b` is 1, rounded by `c`.
-    pub const TO_INT: u32 = 21;
-    /// The 32-bit integer `a`, signed if `b` is 1.
-    pub const FROM_INT: u32 = 22;
-    /// `d` with `imm2` fraction bits in `c` bits, signed if `b` is 1.
-    pub const TO_FIXED: u32 = 23;
-    /// The other way.
-    pub const FROM_FIXED: u32 = 24;
-    /// `a` to an integral value, rounded by `c`.
-    pub const ROUND: u32 = 25;
-    /// Rounding in `c`: towards zero. Others are the front end's.
-    pub const TO_ZERO: u8 = 4;
 }
 
 /// Flags as sets, for the liveness pass.

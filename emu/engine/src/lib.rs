@@ -5,6 +5,7 @@
 
 pub mod cache;
 mod counters;
+mod dsp;
 pub mod fp;
 pub mod guest;
 pub mod interp;

@@ -3,9 +3,9 @@
 //! Operands travel in the fields of the operation: `d`, `a`, `b`, `c` are slots of the register file (for
 //! floating-point arithmetic: numbers of S or D registers), `x` and `imm2` numbers.
 
+use super::call_vfp;
 use super::fault::Fault;
 use super::system::System;
-use super::{call_dsp, call_vfp};
 use emu_core::bus::Bus;
 use emu_engine::guest::{Flow, Guest};
 use emu_engine::ir::{Insn, MEM_ALIGNED, Op, Regs};
@@ -44,37 +44,6 @@ pub const STREX: u32 = 14;
 #[doc(alias = "ExecuteFPCheck")]
 pub const FP_CHECK: u32 = 15;
 
-/// First id of the functions in `call_dsp.rs`.
-pub const DSP: u32 = 0x100;
-/// QADD, QDADD, QSUB, QDSUB by `x`: `r[d]` of `r[b]` and `r[a]`.
-pub const QADD: u32 = 0x100;
-/// SSAT to `x + 1` bits.
-pub const SSAT: u32 = 0x101;
-/// USAT to `x` bits.
-pub const USAT: u32 = 0x102;
-/// SSAT16.
-pub const SSAT16: u32 = 0x103;
-/// USAT16.
-pub const USAT16: u32 = 0x104;
-/// SXTAB16, `r[b]` rotated by `x` bits.
-pub const SXTAB16: u32 = 0x105;
-/// UXTAB16.
-pub const UXTAB16: u32 = 0x106;
-/// SEL.
-pub const SEL: u32 = 0x107;
-/// Parallel addition and subtraction: kind (A5.3.13 op1) in the high half of `x`, variant in the low one.
-pub const PARALLEL: u32 = 0x108;
-/// Multiplications with a 32-bit result: op1 of A5.3.16 in the high half of `x`, op2 in the low one.
-pub const MULTIPLY: u32 = 0x109;
-/// SMLALBB and so on: `r[c]:r[d]`; bits 1 and 0 of `x` choose the top halves of `r[a]` and `r[b]`.
-pub const SMLAL_HALVES: u32 = 0x10a;
-/// SMLALD; bit 0 of `x` exchanges.
-pub const SMLALD: u32 = 0x10b;
-/// SMLSLD.
-pub const SMLSLD: u32 = 0x10c;
-/// UMAAL.
-pub const UMAAL: u32 = 0x10d;
-
 /// First id of the functions in `call_vfp.rs`; the arithmetic is [`Code::Float`](emu_engine::ir::Code::Float).
 pub const VFP: u32 = 0x200;
 /// `r[d]` = FPSCR.
@@ -101,13 +70,9 @@ pub trait Calls: Guest<Fault = Fault> {
 
 /// Does what `op`, of the instruction `insn`, calls for.
 pub fn call<G: Calls>(g: &mut G, bus: &mut Bus, op: &Op, insn: &Insn) -> Result<Flow, Fault> {
-    if op.imm >= DSP {
+    if op.imm >= VFP {
         let (r, sys) = g.parts();
-        if op.imm >= VFP {
-            call_vfp::call(r, sys, op);
-        } else {
-            call_dsp::call(r, &mut sys.st, op);
-        }
+        call_vfp::call(r, sys, op);
         return Ok(Flow::Next);
     }
     match op.imm {

@@ -9,7 +9,7 @@ use super::{
     mpu::{Kind, default_xn},
     nvic::exc::HARD_FAULT,
     scs::{Outcome, PpbAccess, is_ppb},
-    slots::{FREADY, ZERO},
+    slots::{self, FREADY, ZERO},
     special::SEMIHOST_BKPT,
     state::{PC, SP},
     system::{MemPort, System},
@@ -25,7 +25,7 @@ use emu_engine::{
     cache::CodeCache,
     fp::Flags,
     guest::{Flow, Guest, JumpRule, Poll, Shape},
-    ir::{Block, FFAST, FSTATUS, Insn, MEM_ALIGNED, MEM_UNPRIV, Op, Regs},
+    ir::{Block, FFAST, FSTATUS, GE, Insn, MEM_ALIGNED, MEM_UNPRIV, Op, Q, Regs},
     run::run,
 };
 
@@ -195,23 +195,27 @@ impl Core {
     /// Runs as [`emu_engine::run::run`] does.
     pub fn run(&mut self, cache: &mut CodeCache, bus: &mut Bus, how: Run) -> (u64, CpuExit) {
         // A debugger or a load may have changed it.
-        self.fp_in();
+        self.status_in();
         let ran = run(self, cache, bus, how);
-        self.fp_out();
+        self.status_out();
         ran
     }
 
-    // ---- floating point ----
+    // ---- status registers ----
 
-    /// While code runs FPSCR is in the register file, where compiled code finds it; this brings it back.
-    fn fp_out(&mut self) {
+    /// While code runs Q, GE and FPSCR are in the register file, where compiled code finds them; this brings them back.
+    fn status_out(&mut self) {
+        self.sys.st.q = self.regs.get(Q) != 0;
+        self.sys.st.ge = slots::ge_of_bytes(self.regs.get(GE));
         if self.sys.cfg.has_fpu() {
             self.sys.st.fpscr = self.regs.get(FSTATUS);
         }
     }
 
-    /// Puts FPSCR into the register file, with what follows from it.
-    fn fp_in(&mut self) {
+    /// Puts them into the register file, with what follows from FPSCR.
+    fn status_in(&mut self) {
+        self.regs.set(Q, u32::from(self.sys.st.q));
+        self.regs.set(GE, slots::bytes_of_ge(self.sys.st.ge));
         if self.sys.cfg.has_fpu() {
             self.set_status(self.sys.st.fpscr);
             self.regs.set(FREADY, u32::from(self.sys.fp_ready()));
@@ -384,9 +388,9 @@ impl Guest for Core {
     }
 
     fn poll(&mut self, bus: &mut Bus) -> Poll {
-        self.fp_out();
+        self.status_out();
         let poll = self.take_exceptions(bus);
-        self.fp_in();
+        self.status_in();
         poll
     }
 
@@ -463,10 +467,10 @@ impl Guest for Core {
 
     fn jump(&mut self, bus: &mut Bus, target: u32) -> Result<Flow, Fault> {
         if self.sys.is_exception_return(target) {
-            self.fp_out();
+            self.status_out();
             let mut port = self.port(bus);
             self.sys.exception_return(&mut self.regs, &mut port, target);
-            self.fp_in();
+            self.status_in();
             self.taken += 1;
             bus.fabric.attention = true;
             return Ok(Flow::Jumped);
@@ -479,9 +483,9 @@ impl Guest for Core {
     }
 
     fn call(&mut self, bus: &mut Bus, op: &Op, insn: &Insn) -> Result<Flow, Fault> {
-        self.fp_out();
+        self.status_out();
         let flow = call::call(self, bus, op, insn);
-        self.fp_in();
+        self.status_in();
         flow
     }
 

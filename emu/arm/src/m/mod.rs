@@ -4,7 +4,6 @@
 //! SysTick, MPU, the private peripheral bus. They are plain data and know neither the engine nor the bus.
 
 pub mod call;
-mod call_dsp;
 mod call_vfp;
 pub mod config;
 pub mod core;

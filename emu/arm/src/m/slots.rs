@@ -1,7 +1,7 @@
 //! Slots of the engine's register file as the M-profile front end uses them.
 //!
-//! R0 to R14 lie in slots 0 to 14, D0 to D15 from [`emu_engine::ir::FP`] on. Q, GE and FPSCR are in
-//! [`MState`](super::state::MState), where the functions of [`super::call`] find them.
+//! R0 to R14 lie in slots 0 to 14, D0 to D15 from [`emu_engine::ir::FP`] on. Q, GE and FPSCR are in slots while code runs
+//! ([`emu_engine::ir::Q`] and so on), and in [`MState`](super::state::MState) where the system half looks at them.
 
 use super::state::RegFile;
 use emu_engine::ir::Regs;
@@ -16,6 +16,16 @@ pub const PC: u8 = 15;
 pub const FREADY: u8 = 23;
 /// Always zero: the base of accesses to constant addresses.
 pub const ZERO: u8 = 31;
+
+/// APSR.GE of what is in slot [`emu_engine::ir::GE`].
+pub(super) fn ge_of_bytes(bytes: u32) -> u8 {
+    ((bytes & 0x0804_0201) % 255) as u8
+}
+
+/// The other way.
+pub(super) fn bytes_of_ge(ge: u8) -> u32 {
+    (u32::from(ge & 15) * 0x0020_4081 & 0x0101_0101) * 0xff
+}
 
 impl RegFile for Regs {
     fn get(&self, slot: usize) -> u64 {

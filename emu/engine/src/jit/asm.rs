@@ -22,6 +22,8 @@ pub mod op {
     pub const LOAD: u32 = 0x8b;
     pub const STORE: u32 = 0x89;
     pub const STORE8: u32 = 0x88;
+    /// Its operands the other way round, as [`STORE`]'s.
+    pub const OR8: u32 = 0x08;
     pub const LEA: u32 = 0x8d;
     pub const MOVSXD: u32 = 0x63;
     pub const MOVZX8: u32 = 0x0fb6;

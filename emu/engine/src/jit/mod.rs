@@ -21,6 +21,7 @@ mod access;
 mod asm;
 mod compile;
 mod counters;
+mod dsp;
 mod float;
 mod memory;
 mod ops;

@@ -140,6 +140,7 @@ impl Compiler<'_> {
             }
             Umull | Smull | Umlal | Smlal | Mulh | Mulhu | Mulhsu => self.long_multiply(op),
             Udiv | Sdiv | DivRv | DivuRv | RemRv | RemuRv => self.divide(i, op),
+            MlaHalf | MlaWord | MlaDual | MlaHigh | Umaal | QAdd | QSub | Clamp | Lanes => self.dsp(op),
             Slt | Sltu => {
                 self.compare(op);
                 // `test` against zero borrows nothing, as `cmp` does.

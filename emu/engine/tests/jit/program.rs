@@ -1,7 +1,7 @@
 //! From bytes to random operations.
 
 use crate::guest::{EVEN, MMIO, RAM, THUMB, mix, place, shape};
-use emu_engine::ir::{Block, Builder, Code, MAX_INSNS, MEM_ALIGNED, TEMP, TRASH};
+use emu_engine::ir::{Block, Builder, Code, GE, MAX_INSNS, MEM_ALIGNED, Q, TEMP, TRASH, lanes};
 
 /// Slots of 32-bit values: those in host registers, near ones, far ones. (What is in a temporary counts within its own
 /// instruction only.)
@@ -137,6 +137,14 @@ const SIMPLE: &[Code] = {
         Mulhsu, Mulhu, DivRv, DivuRv, RemRv, RemuRv,
     ]
 };
+const DSP: &[Code] = {
+    use Code::*;
+    &[MlaHalf, MlaWord, MlaDual, MlaHigh, Umaal, QAdd, QSub, Clamp, Lanes, Lanes, Lanes]
+};
+const LANES: &[u32] = {
+    use lanes::*;
+    &[ADD8, ADD16, ASX, SUB8, SUB16, SAX, SXTB16, USAD8]
+};
 const WITH_NUMBER: &[Code] = {
     use Code::*;
     &[MovI, MovIS, AddI, AddIS, SubI, SubIS, RsbI, RsbIS, AndI, AndIS, OrI, OrIS, XorI, XorIS, SltI, SltuI]
@@ -227,6 +235,7 @@ impl Tr {
         match self.rng.below(12) {
             0 => shape(self.kind).zero,
             1 => self.rng.of(wide_slots(self.kind)),
+            2 => self.rng.of(&[Q, GE]),
             _ => self.slot(),
         }
     }
@@ -240,7 +249,7 @@ impl Tr {
 
     fn alu(&mut self) {
         let (d, a, b) = (self.dst(), self.src(), self.src());
-        match self.rng.below(16) {
+        match self.rng.below(20) {
             0..8 => {
                 let code = self.rng.of(SIMPLE);
                 let at = self.b.push(code, d, a, b, 0);
@@ -257,7 +266,32 @@ impl Tr {
                 self.b.push(code, d, a, 0, v);
             }
             12..14 => self.shift(d, a),
-            _ => self.field(d, a, b),
+            14..16 => self.field(d, a, b),
+            _ => self.dsp(d, a, b),
+        }
+    }
+
+    /// Halves, bytes and saturation; now and then Q is cleared, so that it can be set again.
+    fn dsp(&mut self, d: u8, a: u8, b: u8) {
+        let code = self.rng.of(DSP);
+        let at = self.b.push(code, d, a, b, 0);
+        let c = if code == Code::Umaal { self.slot() } else { self.src() };
+        let (x, low, v) = (self.rng.below(4) as u8, self.slot(), self.rng.number());
+        let kind = self.rng.of(LANES);
+        let manner = self.rng.below(7) as u8;
+        let op = self.b.op(at);
+        (op.c, op.x) = (c, x);
+        match code {
+            Code::Umaal => op.d = low,
+            Code::Clamp => {
+                let w = 0x7fff_ffff >> (v & 31);
+                (op.imm, op.imm2) = if x == 0 { (v & 0xffff, (v | 0xffff) & 0x7fff_ffff) } else { (!w, w) };
+            }
+            Code::Lanes => (op.imm, op.x) = (kind, manner),
+            _ => {}
+        }
+        if self.rng.chance(3) {
+            self.b.push(Code::MovI, Q, 0, 0, 0);
         }
     }
 

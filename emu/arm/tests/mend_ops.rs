@@ -1,0 +1,136 @@
+//! What compilers emit is compiled: for each class of instructions a loop in which hardly an operation is left to the interpreter,
+//! and whose results are the interpreter's.
+
+use emu_arm::m::{config::MConfig, core::Core};
+use emu_core::{
+    bus::Bus,
+    cpu::{Engine, Run},
+    memory::RegionKind,
+};
+use emu_engine::{cache::CodeCache, guest::Guest, jit};
+
+const CODE: u32 = 0x1000;
+const DATA: u32 = 0x2000_0100;
+const ROUNDS: u32 = 2000;
+
+/// Before each round R0 to R3 are numbers (R3 equals R2), R6 is a new one; behind it R2 and R3 count. The code of a class stands at
+/// 0x1010.
+fn program(class: &[u16]) -> Vec<u8> {
+    let mut code = vec![0xfb06, 0x8607]; // mla r6, r6, r7, r8
+    code.extend([0x4630, 0xea4f, 0x3176]); // mov r0, r6; ror r1, r6, #13
+    code.extend([0xea81, 0x0204, 0x4613]); // eor r2, r1, r4; mov r3, r2
+    assert_eq!(code.len(), 8);
+    code.extend(class);
+    code.extend([0x405c, 0x4414, 0xea4f, 0x64f4]); // eors r4, r3; add r4, r2; ror r4, r4, #27
+    code.push(0x3d01); // subs r5, #1
+    let back = code.len() as u16 + 2;
+    code.push(0xd100 | back.wrapping_neg() & 0xff); // bne to the start
+    code.push(0xe7fe); // b to itself
+    code.into_iter().flat_map(u16::to_le_bytes).collect()
+}
+
+/// All that software could see, and how many operations compiled code left to the interpreter.
+fn run(cpu: &str, class: &[u16], engine: Engine) -> ((Vec<u64>, u32, bool, u8, u128), u64) {
+    let mut bus = Bus::default();
+    bus.fabric.mem.add_region("code", 0, 0x4000, RegionKind::Rom);
+    bus.fabric.mem.add_region("data", 0x2000_0000, 0x4000, RegionKind::Ram);
+    bus.fabric.mem.poke(CODE.into(), &program(class));
+    let mut core = Core::new(MConfig::named(cpu).expect("a core"), 0);
+    (core.sys.st.cpacr, core.sys.st.fpca) = (0x00f0_0000, true);
+    for (r, v) in [(5, ROUNDS), (6, 1), (7, 1_664_525), (8, 1_013_904_223), (9, DATA), (13, DATA + 0x800)] {
+        core.regs.set(r, v);
+    }
+    core.set_pc(CODE);
+    let mut cache = CodeCache::default();
+    cache.set_engine(engine);
+    let slice = Run { cycle: 0, until: u64::from(ROUNDS) * 60, step: false, resume: false };
+    core.run(&mut cache, &mut bus, slice);
+    assert_eq!((core.regs.get(5), core.sys.scb.cfsr), (0, 0), "{class:04x?} on {cpu} was not executed");
+    let regs = core.regs.r[..15].to_vec();
+    let st = &core.sys.st;
+    ((regs, core.regs.nzcv(), st.q, st.ge, bus.fabric.mem.digest()), cache.stats().slow_ops)
+}
+
+/// Each line: a name, and the halfwords of what is executed.
+fn check(cpu: &str, classes: &str) {
+    if let Err(why) = jit::available() {
+        return println!("not tested: {why}");
+    }
+    for line in classes.lines().map(str::trim).filter(|l| !l.is_empty()) {
+        let (name, code) = line.split_once(':').expect("a name");
+        let halves = code.split_whitespace().map(|h| u16::from_str_radix(h, 16).expect("a halfword"));
+        let class: Vec<u16> = halves.collect();
+        let (want, _) = run(cpu, &class, Engine::Interpreter);
+        let (got, slow) = run(cpu, &class, Engine::Jit);
+        assert_eq!(want, got, "{name} on {cpu}");
+        // The first access of a page may be among them.
+        assert!(slow <= 8, "{name} on {cpu}: {slow} operations left to the interpreter in {ROUNDS} rounds");
+    }
+}
+
+#[test]
+fn mend_halves_and_words_are_multiplied_in_compiled_code() {
+    check(
+        "cortex-m4",
+        "smlabb r3, r0, r1, r2: fb10 2301
+         smlatt r3, r0, r1, r2: fb10 2331
+         smlabt: fb10 2311
+         smulbb r3, r0, r1: fb10 f301
+         smultb: fb10 f321
+         smlawb: fb30 2301
+         smlawt: fb30 2311
+         smulwt: fb30 f311
+         smlad: fb20 2301
+         smladx: fb20 2311
+         smuad: fb20 f301
+         smlsd: fb40 2301
+         smusdx: fb40 f311
+         smmla: fb50 2301
+         smmlar: fb50 2311
+         smmul: fb50 f301
+         smmulr: fb50 f311
+         smmls: fb60 2301
+         smmlsr: fb60 2311
+         smlalbb r2, r3, r0, r1: fbc0 2381
+         smlaltt: fbc0 23b1
+         smlald: fbc0 23c1
+         smlaldx: fbc0 23d1
+         smlsld: fbd0 23c1
+         smlsldx: fbd0 23d1
+         umaal: fbe0 2361
+         umaal r2, r3, r2, r3: fbe2 2363
+         smlald r2, r3, r2, r3: fbc2 23c3",
+    );
+}
+
+#[test]
+fn mend_lanes_and_saturation_are_compiled() {
+    // SADD8 and its kin, each followed by SEL where it sets GE: r3 = r0 op r1, r2 = sel r0, r1.
+    let mut classes = String::new();
+    for (op, name) in
+        [(0x80, "add8"), (0x90, "add16"), (0xa0, "asx"), (0xc0, "sub8"), (0xd0, "sub16"), (0xe0, "sax")]
+    {
+        for (variant, prefix) in [(0, "s"), (1, "q"), (2, "sh"), (4, "u"), (5, "uq"), (6, "uh")] {
+            classes += &format!("{prefix}{name}: fa{op:02x} f3{variant}1 faa0 f281\n");
+        }
+    }
+    classes += "sxtab16 r3, r0, r1: fa20 f381
+                sxtab16 r3, r0, r1, ror 8: fa20 f391
+                sxtb16: fa2f f3a1
+                uxtab16: fa30 f3b1
+                uxtb16: fa3f f381
+                usad8: fb70 f301
+                usada8: fb70 2301
+                qadd: fa81 f380
+                qsub: fa81 f3a0
+                qdadd: fa81 f390
+                qdsub: fa81 f3b0
+                ssat r3, #12, r0: f300 030b
+                ssat r3, #20, r0, asr 4: f320 1313
+                usat r3, #31, r0, lsl 2: f380 039f
+                ssat16 r3, #8, r0: f320 0307
+                usat16 r3, #13, r0: f3a0 030d
+                pkhbt r3, r0, r1, lsl 4: eac0 1301
+                pkhtb r3, r0, r1, asr 16: eac0 4321";
+    check("cortex-m4", &classes);
+}
