@@ -20,6 +20,8 @@ pub struct KindStats {
     pub retired: u64,
     /// Summed over their CPUs.
     pub engine: EngineStats,
+    /// Operations that compiled code left to the interpreter, by name; empty unless [`Fleet::count`] was called.
+    pub left: BTreeMap<&'static str, u64>,
     /// By name of the device; empty unless [`Fleet::count`] was called.
     pub devices: BTreeMap<String, DevCount>,
 }
@@ -38,10 +40,12 @@ impl Fleet {
         self.nodes().try_for_each(|n| n.machine.compiles().map_err(|why| format!("{}: {why}", n.name)))
     }
 
-    /// From now on what is done to devices is counted.
+    /// From now on what is done to devices is counted, and what compiled code leaves to the interpreter.
     pub fn count(&mut self) {
         for node in 0..self.homes.len() as u32 {
-            self.at(node).machine.bus.count();
+            let machine = &mut self.at(node).machine;
+            machine.bus.count();
+            machine.count_ops();
         }
     }
 
@@ -54,6 +58,9 @@ impl Fleet {
             kind.nodes += 1;
             kind.retired += machine.retired();
             machine.engine_stats().for_each(|s| add(&mut kind.engine, s));
+            for (name, n) in machine.left_ops() {
+                *kind.left.entry(name).or_default() += n;
+            }
             for (name, count) in machine.bus.counts() {
                 match kind.devices.get_mut(name) {
                     Some(sum) => {

@@ -141,6 +141,12 @@ pub trait Cpu: Send + Sync {
     fn compiles(&self) -> Result<(), String> {
         Err("this CPU has no compiler".into())
     }
+    /// From now on counts what compiled code leaves to the interpreter, by name.
+    fn count_ops(&mut self) {}
+    /// Names of operations that compiled code left to the interpreter, and how often; empty unless [`Cpu::count_ops`] was called.
+    fn left_ops(&self) -> Vec<(&'static str, u64)> {
+        vec![]
+    }
     /// What the engine did.
     fn engine_stats(&self) -> EngineStats {
         EngineStats::default()

@@ -181,6 +181,16 @@ impl Machine {
         self.cpus.iter().map(|s| s.cpu.engine_stats())
     }
 
+    /// From now on its CPUs count by name what compiled code leaves to the interpreter.
+    pub fn count_ops(&mut self) {
+        self.cpus.iter_mut().for_each(|s| s.cpu.count_ops());
+    }
+
+    /// These names and counts.
+    pub fn left_ops(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.cpus.iter().flat_map(|s| s.cpu.left_ops())
+    }
+
     /// Puts an image into memory, ROM included; parts in RAM come back at each power-on. The error is the first
     /// address where there is no memory.
     pub fn load_image(&mut self, image: Vec<Chunk>) -> Result<(), u64> {

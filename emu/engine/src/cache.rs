@@ -4,6 +4,7 @@
 //! ([`Mixed`]), and so they do where not all of a page may be executed.
 
 use crate::{
+    counters::LeftOps,
     guest::Guest,
     interp::Left,
     ir::Block,
@@ -74,6 +75,8 @@ pub struct CodeCache {
     /// There are breakpoints or watchpoints.
     debugged: bool,
     stats: EngineStats,
+    /// What compiled code left to the interpreter, if somebody wants to know.
+    left: Option<Box<LeftOps>>,
 }
 
 impl Default for CodeCache {
@@ -90,6 +93,7 @@ impl Default for CodeCache {
             pressure: 0,
             debugged: false,
             stats: EngineStats::default(),
+            left: None,
         }
     }
 }
@@ -97,7 +101,8 @@ impl Default for CodeCache {
 impl CodeCache {
     /// Forgets everything but the choice of the engine: the CPU's state was replaced.
     pub fn clear(&mut self) {
-        *self = CodeCache { engine: self.engine, stats: self.stats, ..CodeCache::default() };
+        let (engine, stats, left) = (self.engine, self.stats, self.left.take());
+        *self = CodeCache { engine, stats, left, ..CodeCache::default() };
     }
 
     /// Nothing yet, for a copy of the CPU.
@@ -114,6 +119,16 @@ impl CodeCache {
     /// What was done.
     pub fn stats(&self) -> EngineStats {
         self.stats
+    }
+
+    /// From now on counts by name what compiled code leaves to the interpreter.
+    pub fn count_ops(&mut self) {
+        self.left.get_or_insert_default();
+    }
+
+    /// These names, as `G` has them, and counts; the same name may come several times.
+    pub fn left_ops<G: Guest>(&self) -> Vec<(&'static str, u64)> {
+        self.left.as_ref().map_or(vec![], |left| left.named::<G>())
     }
 
     /// Whether compiled code may run.
@@ -242,7 +257,8 @@ impl CodeCache {
                 jit::link(at, pc, from, code, entry);
             }
         }
-        let ran = jit::run(g, bus, &self.pages, entry, shape, code, (cycle, until))?;
+        let ran =
+            jit::run(g, bus, &self.pages, entry, shape, code, (cycle, until), self.left.as_deref_mut())?;
         let stats = &mut self.stats;
         stats.entries += 1;
         stats.compiled += ran.left.insns as u64;

@@ -1,6 +1,6 @@
 //! What the engine wants of a front end.
 
-use crate::ir::{Block, Insn, Op, Regs};
+use crate::ir::{Block, Code, Insn, Op, Regs};
 use emu_core::{bus::Bus, cpu::CpuExit};
 
 /// What a front end's function did.
@@ -106,6 +106,11 @@ pub trait Guest {
     /// The function of [`Code::Float`](crate::ir::Code::Float), for a front end that uses it.
     fn float(&mut self, _op: &Op) {
         unreachable!("this front end has no floating point")
+    }
+    /// What people call the function `id` of [`Code::Call`](crate::ir::Code::Call) and its kin, or of
+    /// [`Code::Float`](crate::ir::Code::Float).
+    fn name_of(_code: Code, _id: u32) -> &'static str {
+        "call"
     }
     /// A division by zero: fault or result 0.
     fn div_by_zero(&mut self) -> Result<(), Self::Fault>;

@@ -6,7 +6,7 @@ use crate::{
     ir::{Block, C, Code, FSTATUS, N, Op, Regs, V, Z},
     words::{
         Access, access, at_insn, load_pair, load_words, slow_load, slow_load_words, slow_store,
-        slow_store_words, store_pair, store_words,
+        slow_store_words, store_exclusive, store_pair, store_words,
     },
 };
 use emu_core::{bus::Bus, cpu::CpuExit};
@@ -517,6 +517,14 @@ fn exec_from<G: Guest, X: Chain<G>, const FULL: bool, const ONE: bool>(
                     }
                 }
             }
+            Code::StEx => {
+                if let Err(f) = store_exclusive(g, bus, block, op, cycle) {
+                    break Some((op, Slow::Fault(f)));
+                }
+                if bus.fabric.attention {
+                    stop_here!();
+                }
+            }
             Code::LdUser => {
                 let addr = offset!();
                 match slow_load(g, bus, block, op, addr, op.imm2 as u8, cycle) {
@@ -555,7 +563,7 @@ fn exec_from<G: Guest, X: Chain<G>, const FULL: bool, const ONE: bool>(
                     ops = ops.get(op.imm as usize..).unwrap_or(&[]);
                 }
             }
-            Code::Ld64 => {
+            Code::Ld64 | Code::LdPair => {
                 if let Err(f) = load_pair(g, bus, block, op, cycle) {
                     break Some((op, Slow::Fault(f)));
                 }
@@ -563,7 +571,7 @@ fn exec_from<G: Guest, X: Chain<G>, const FULL: bool, const ONE: bool>(
                     stop_here!();
                 }
             }
-            Code::St64 => {
+            Code::St64 | Code::StPair => {
                 if let Err(f) = store_pair(g, bus, block, op, cycle) {
                     break Some((op, Slow::Fault(f)));
                 }
@@ -615,7 +623,12 @@ fn exec_from<G: Guest, X: Chain<G>, const FULL: bool, const ONE: bool>(
             }
             Code::JumpReg => {
                 let target = r!(a);
-                if g.jump_plain(target) {
+                let code = op.x != 0;
+                if code {
+                    g.set_pc(target & !1);
+                    g.set_it(0);
+                }
+                if code || g.jump_plain(target) {
                     let insns = usize::from(op.insn) + 1;
                     let last = insns == block.len();
                     let cycles = if last { block.cycles() } else { u64::from(block.insns[insns].cycles) };

@@ -134,7 +134,7 @@ pub const MEM_ALIGNED: u8 = 1;
 pub const MEM_UNPRIV: u8 = 2;
 
 /// Operations. `d`, `a`, `b`, `c` are slots, `imm`, `imm2` and `x` constants; `r[d] = ...` unless it says otherwise.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u8)]
 pub enum Code {
     /// `r[a]`
@@ -376,6 +376,13 @@ pub enum Code {
     /// The slots whose bits are set in the low half of `imm` are stored in ascending order at `r[a] + imm2` and up; then
     /// the high half of `imm`, signed, is added to `r[a]`
     StM,
+    /// Two words at `r[a] + imm` and up become `r[d]` and `r[c]`; neither changes if one of the accesses faults
+    LdPair,
+    /// `r[d]` and `r[c]` are stored as two words at `r[a] + imm` and up
+    StPair,
+    /// If `r[c]` is not zero, `imm2` bytes of `r[b]` are stored at `r[a] + imm`, and `r[d]` is 0; else it is 1. `r[c]` is zero
+    /// then. The address must be aligned in any case, of which [`MEM_ALIGNED`] tells the front end
+    StEx,
     /// A load or store with user rights ([`MEM_UNPRIV`]) at `r[a] + imm`: `imm2` bytes, sign extended if `b` is 1
     LdUser,
     /// The same for a store of `r[d]`
@@ -434,7 +441,8 @@ pub enum Code {
     BranchZ,
     /// Ends: to `imm` if `r[a]` is not zero, else to `imm2`
     BranchNz,
-    /// Ends: to `r[a]` by the front end's rules ([`Guest::jump`](crate::guest::Guest::jump))
+    /// Ends: to `r[a]` by the front end's rules ([`Guest::jump`](crate::guest::Guest::jump)); if `x` is 1 it is an address of code
+    /// whatever its value is
     JumpReg,
     /// Ends: like `Call`; goes on at `imm2` unless the function says otherwise
     CallEnd,
@@ -532,8 +540,8 @@ impl Code {
             // C stays when the amount is zero.
             LslS | LsrS | AsrS | RorS => flags::C,
             Ld8 | Ld8S | Ld16 | Ld16S | Ld32 | LdX8 | LdX8S | LdX16 | LdX16S | LdX32 | St8 | St16 | St32
-            | StX8 | StX16 | StX32 | LdM | StM | Ld64 | St64 | LdUser | StUser | Udiv | Sdiv | Call
-            | CallIfZero | Skip => flags::ALL,
+            | StX8 | StX16 | StX32 | LdM | StM | LdPair | StPair | StEx | Ld64 | St64 | LdUser | StUser
+            | Udiv | Sdiv | Call | CallIfZero | Skip => flags::ALL,
             c if c.ends_block() => flags::ALL,
             _ => 0,
         }
@@ -687,7 +695,10 @@ impl Builder {
         let first_op = self.ops.len() as u16;
         self.insns.push(Insn { pc: next_pc, first_op, cycles: self.cycles, it });
         drop_dead_flags(&mut self.ops);
-        fuse(&mut self.ops);
+        // A way out within an IT block sets the state of the decoder, too.
+        if it == 0 {
+            fuse(&mut self.ops);
+        }
         let len = (self.insns.len() - 1) as u16;
         let (ops, insns) = (self.ops.into(), self.insns.into());
         Block { ops, insns, cycles: u32::from(self.cycles), len, end_it: it }

@@ -2,6 +2,7 @@
 
 pub use crate::counters::Counters;
 use crate::{
+    counters::LeftOps,
     guest::{Guest, Shape},
     interp::Left,
     ir::Block,
@@ -114,6 +115,7 @@ pub(crate) fn run<G: Guest>(
     _shape: &Shape,
     code: &PageCode,
     _cycles: (u64, u64),
+    _left: Option<&mut LeftOps>,
 ) -> Option<Ran> {
     match code.0 {}
 }

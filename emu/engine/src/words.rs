@@ -184,7 +184,35 @@ pub(crate) fn slow_store_words<G: Guest>(
     Ok(())
 }
 
-/// [`Code::Ld64`]: nothing is changed if the second word faults.
+/// [`Code::StEx`].
+#[inline(never)]
+pub(crate) fn store_exclusive<G: Guest>(
+    g: &mut G,
+    bus: &mut Bus,
+    block: &Block,
+    op: &Op,
+    cycle: u64,
+) -> Result<(), G::Fault> {
+    let addr = g.regs().get(op.a).wrapping_add(op.imm);
+    let stored = g.regs().get(op.c) != 0;
+    if stored || addr & op.imm2.wrapping_sub(1) != 0 {
+        let v = g.regs().get(op.b);
+        let mem = &mut bus.fabric.mem;
+        let done = match op.imm2 {
+            1 => mem.write8(u64::from(addr), v as u8),
+            2 => mem.write16(u64::from(addr), v as u16),
+            _ => mem.write32(u64::from(addr), v),
+        };
+        if !done {
+            slow_store(g, bus, block, op, (addr, v), op.imm2 as u8, cycle)?;
+        }
+    }
+    g.regs().set(op.c, 0);
+    g.regs().set(op.d, u32::from(!stored));
+    Ok(())
+}
+
+/// [`Code::Ld64`] and [`Code::LdPair`]: nothing is changed if the second word faults.
 #[inline(never)]
 pub(crate) fn load_pair<G: Guest>(
     g: &mut G,
@@ -199,11 +227,16 @@ pub(crate) fn load_pair<G: Guest>(
         None => slow_load(g, bus, block, op, addr, 4, cycle),
     };
     let (low, high) = (word(addr)?, word(addr.wrapping_add(4))?);
-    g.regs().set64(op.d, u64::from(high) << 32 | u64::from(low));
+    if op.full == Code::LdPair {
+        g.regs().set(op.d, low);
+        g.regs().set(op.c, high);
+    } else {
+        g.regs().set64(op.d, u64::from(high) << 32 | u64::from(low));
+    }
     Ok(())
 }
 
-/// [`Code::St64`].
+/// [`Code::St64`] and [`Code::StPair`].
 #[inline(never)]
 pub(crate) fn store_pair<G: Guest>(
     g: &mut G,
@@ -214,7 +247,8 @@ pub(crate) fn store_pair<G: Guest>(
 ) -> Result<(), G::Fault> {
     let addr = g.regs().get(op.a).wrapping_add(op.imm);
     let v = g.regs().get64(op.d);
-    for (addr, v) in [(addr, v as u32), (addr.wrapping_add(4), (v >> 32) as u32)] {
+    let high = if op.full == Code::StPair { g.regs().get(op.c) } else { (v >> 32) as u32 };
+    for (addr, v) in [(addr, v as u32), (addr.wrapping_add(4), high)] {
         if !bus.fabric.mem.write32(u64::from(addr), v) {
             slow_store(g, bus, block, op, (addr, v), 4, cycle)?;
         }

@@ -32,6 +32,19 @@ pub(crate) const SC: u32 = 3;
 /// funct5 of AMOSWAP.W.
 pub(crate) const SWAP: u32 = 1;
 
+/// What people call a function.
+pub(crate) fn name(id: u32) -> &'static str {
+    match id {
+        TRAP => "exception",
+        EBREAK => "EBREAK",
+        MRET => "MRET",
+        WFI => "WFI",
+        CSR => "access to a CSR",
+        ATOMIC => "atomic access",
+        _ => "call",
+    }
+}
+
 /// The two instructions around EBREAK that make it a semihosting call (RISC-V Semihosting, 2.1).
 const BEFORE: u32 = 0x01f0_1013;
 const BEHIND: u32 = 0x4070_5013;

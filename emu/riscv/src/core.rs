@@ -15,7 +15,7 @@ use emu_core::{
 };
 use emu_engine::{
     guest::{Flow, Guest, JumpRule, Poll, Shape},
-    ir::{Block, Insn, Op, Regs},
+    ir::{Block, Code, Insn, Op, Regs},
 };
 
 /// Everything of a hart but its code cache.
@@ -181,6 +181,10 @@ impl Guest for Core {
 
     fn call(&mut self, bus: &mut Bus, op: &Op, insn: &Insn) -> Result<Flow, Trap> {
         call::call(self, bus, op, insn)
+    }
+
+    fn name_of(_: Code, id: u32) -> &'static str {
+        call::name(id)
     }
 
     fn div_by_zero(&mut self) -> Result<(), Trap> {

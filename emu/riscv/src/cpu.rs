@@ -135,6 +135,12 @@ impl Cpu for Hart {
     fn compiles(&self) -> Result<(), String> {
         jit::available()
     }
+    fn count_ops(&mut self) {
+        self.cache.count_ops();
+    }
+    fn left_ops(&self) -> Vec<(&'static str, u64)> {
+        self.cache.left_ops::<Core>()
+    }
     fn engine_stats(&self) -> EngineStats {
         self.cache.stats()
     }

@@ -37,13 +37,18 @@ pub fn write_compiled(out: &mut dyn Write, counters: &Counters) -> io::Result<()
 }
 
 fn write_kind(out: &mut dyn Write, kind: &KindStats) -> io::Result<()> {
-    let KindStats { machine, nodes, retired, engine, devices } = kind;
+    let KindStats { machine, nodes, retired, engine, left, devices } = kind;
     let s = if *nodes == 1 { "" } else { "s" };
     writeln!(out, "{machine}, {} node{s}", thousands(*nodes))?;
     let share = percent(engine.compiled, *retired);
     writeln!(out, "  {:>15}  guest instructions, {share} in compiled code", thousands(*retired))?;
     if engine.entries > 0 {
         write_engine(out, engine)?;
+    }
+    let mut left: Vec<_> = left.iter().collect();
+    left.sort_by_key(|(name, n)| (Reverse(**n), **name));
+    for (name, n) in left {
+        writeln!(out, "  {:>15}    {name}", thousands(*n))?;
     }
     let mut used: Vec<_> = devices.iter().filter(|(_, c)| **c != DevCount::default()).collect();
     used.sort_by_key(|(name, c)| (Reverse(c.accesses + c.events), *name));
@@ -88,8 +93,8 @@ mod tests {
         let device = |i: u64| (format!("dev{i}"), DevCount { accesses: i * 1000, events: i % 3 });
         let engine =
             EngineStats { compiled: 1500, entries: 8, left_budget: 6, left_fault: 2, ..Default::default() };
-        let devices = (0..=12).map(device).collect();
-        let kind = KindStats { machine: "m".into(), nodes: 2, retired: 2000, engine, devices };
+        let (devices, left) = ((0..=12).map(device).collect(), [("CPS", 7), ("load", 1234)].into());
+        let kind = KindStats { machine: "m".into(), nodes: 2, retired: 2000, engine, left, devices };
         let mut out = vec![];
         write(&mut out, &[kind], &[("run", Duration::from_millis(1500))]).unwrap();
         let text = String::from_utf8(out).unwrap();
@@ -98,6 +103,7 @@ mod tests {
         assert_eq!(lines[1], "m, 2 nodes");
         assert_eq!(lines[2], "2,000  guest instructions, 75.0 % in compiled code");
         assert!(lines[4].starts_with("6     75.0 % the time"), "{text}");
+        assert_eq!(lines[9..11], ["1,234    load", "7    CPS"], "{text}");
         let first = lines.iter().position(|l| l.ends_with("device")).unwrap() + 1;
         assert!(lines[first].starts_with("12,000") && lines[first].ends_with("0  dev12"), "{text}");
         assert_eq!(lines.last(), Some(&"and 2 devices more"), "{text}");

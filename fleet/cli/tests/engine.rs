@@ -79,6 +79,24 @@ fn an_unknown_engine_is_wrong_usage() {
 }
 
 #[test]
+fn mend_statistics_name_the_operations_left_to_the_interpreter() {
+    let run = flotilla(&["run", "bench-mmio-dev", "--for", "20ms", "--stats"]);
+    run.ends_with(0);
+    let lines = || run.stderr.lines().map(str::trim);
+    let number = |line: &str| -> u64 {
+        line.split_whitespace().next().and_then(|n| n.replace(',', "").parse().ok()).expect("a number")
+    };
+    let sum = lines().find(|l| l.ends_with("  operations of compiled code that the interpreter did"));
+    let Some(sum) = sum.map(number).filter(|n| *n > 0) else {
+        return println!("not tested: nothing is compiled here");
+    };
+    let loads = lines().find(|l| l.ends_with("    load")).map_or(0, number);
+    assert!(loads > 1000 && loads <= sum, "{loads} of {sum}: {}", run.stderr);
+    let plain = flotilla(&["run", "bench-mmio-dev", "--for", "20ms"]);
+    assert_eq!(digest(&run), digest(&plain), "counting changes nothing");
+}
+
+#[test]
 fn statistics_count_what_was_done_to_devices() {
     let run = flotilla(&["run", "bench-wake", "--for", "50ms", "--stats"]);
     run.ends_with(0);

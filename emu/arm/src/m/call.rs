@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::system::System;
 use emu_core::bus::Bus;
 use emu_engine::guest::{Flow, Guest};
-use emu_engine::ir::{Insn, MEM_ALIGNED, Op, Regs};
+use emu_engine::ir::{Insn, Op, Regs};
 
 /// UNDEFINED instruction.
 pub const UNDEFINED: u32 = 0;
@@ -16,8 +16,6 @@ pub const UNDEFINED: u32 = 0;
 pub const NOCP: u32 = 1;
 /// The instruction lies where there is no memory.
 pub const FETCH_FAULT: u32 = 2;
-/// BranchWritePC(`r[a]`).
-pub const BRANCH: u32 = 3;
 /// SVC `imm2`.
 pub const SVC: u32 = 4;
 /// BKPT `imm2`.
@@ -34,12 +32,6 @@ pub const MRS: u32 = 9;
 pub const MSR: u32 = 10;
 /// CPS: bit 4 of `x` disables, bit 1 is PRIMASK, bit 0 FAULTMASK.
 pub const CPS: u32 = 11;
-/// CLREX.
-pub const CLREX: u32 = 12;
-/// LDREX: `r[d]` = `x` bytes at `r[a] + imm2`.
-pub const LDREX: u32 = 13;
-/// STREX: `x` bytes at `r[a] + imm2` = `r[b]`; `r[d]` = 0, or 1 if it was not stored.
-pub const STREX: u32 = 14;
 /// ExecuteFPCheck: before the first floating-point instruction of a block.
 #[doc(alias = "ExecuteFPCheck")]
 pub const FP_CHECK: u32 = 15;
@@ -57,6 +49,27 @@ pub const ROUND_ZERO: u8 = emu_engine::ir::float::TO_ZERO;
 pub const ROUND_FPSCR: u8 = 5;
 /// As FPSCR says, and inexact results are flagged (VRINTX).
 pub const ROUND_EXACT: u8 = 6;
+
+/// What people call a function.
+pub(super) fn name(id: u32) -> &'static str {
+    match id {
+        UNDEFINED => "undefined instruction",
+        NOCP => "absent coprocessor",
+        FETCH_FAULT => "fetch from no memory",
+        SVC => "SVC",
+        BKPT => "BKPT",
+        WFI => "WFI",
+        WFE => "WFE",
+        SEV => "SEV",
+        MRS => "MRS",
+        MSR => "MSR",
+        CPS => "CPS",
+        FP_CHECK => "check that floating point is on",
+        VMRS => "VMRS",
+        VMSR => "VMSR",
+        _ => "call",
+    }
+}
 
 /// What the functions need of a core beside the engine's view of it.
 pub trait Calls: Guest<Fault = Fault> {
@@ -78,15 +91,7 @@ pub fn call<G: Calls>(g: &mut G, bus: &mut Bus, op: &Op, insn: &Insn) -> Result<
     match op.imm {
         FP_CHECK if g.parts().1.fp_ready() => Ok(Flow::Next),
         FP_CHECK => g.fp_check(bus).map(|()| Flow::Next),
-        LDREX => load_exclusive(g, bus, op),
-        STREX => store_exclusive(g, bus, op),
         MRS | MSR | CPS => Ok(special(g.parts(), op)),
-        BRANCH => {
-            let target = g.regs().get(op.a) & !1;
-            g.set_pc(target);
-            g.set_it(0);
-            Ok(Flow::Jumped)
-        }
         BKPT => g.breakpoint(op.imm2 as u8),
         NOCP => Err(Fault::NoCoprocessor),
         FETCH_FAULT => Err(g.fetch_fault(insn.pc)),
@@ -119,36 +124,7 @@ fn simple(sys: &mut System, id: u32) -> Result<Flow, Fault> {
         WFI => _ = sys.wfi(),
         WFE => _ = sys.wfe(),
         SEV => sys.sev(),
-        CLREX => {
-            sys.st.exclusive = false;
-            return Ok(Flow::Next);
-        }
         _ => return Err(Fault::Undefined),
     }
     Ok(Flow::Stop)
-}
-
-fn exclusive_address<G: Calls>(g: &mut G, op: &Op) -> Result<u32, Fault> {
-    let address = g.regs().get(op.a).wrapping_add(op.imm2);
-    if address & (u32::from(op.x) - 1) != 0 { Err(Fault::Unaligned) } else { Ok(address) }
-}
-
-fn load_exclusive<G: Calls>(g: &mut G, bus: &mut Bus, op: &Op) -> Result<Flow, Fault> {
-    let address = exclusive_address(g, op)?;
-    let v = g.load(bus, address, op.x, MEM_ALIGNED)?;
-    g.regs().set(op.d, v);
-    g.parts().1.st.exclusive = true;
-    Ok(Flow::Next)
-}
-
-fn store_exclusive<G: Calls>(g: &mut G, bus: &mut Bus, op: &Op) -> Result<Flow, Fault> {
-    let address = exclusive_address(g, op)?;
-    let stored = g.parts().1.st.exclusive;
-    if stored {
-        let v = g.regs().get(op.b);
-        g.store(bus, address, op.x, v, MEM_ALIGNED)?;
-    }
-    g.parts().1.st.exclusive = false;
-    g.regs().set(op.d, u32::from(!stored));
-    Ok(Flow::Next)
 }

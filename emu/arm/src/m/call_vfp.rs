@@ -10,6 +10,39 @@ pub(super) fn call(r: &mut Regs, sys: &mut System, op: &Op) {
     if op.imm == VMRS { r.set(op.d, sys.st.fpscr) } else { sys.set_fpscr(r.get(op.a)) }
 }
 
+/// What people call a function of [`float`].
+pub(super) fn name(id: u32) -> &'static str {
+    const NAMES: [&str; 26] = [
+        "VMLA",
+        "VMLS",
+        "VNMLA",
+        "VNMLS",
+        "VMUL",
+        "VNMUL",
+        "VADD",
+        "VSUB",
+        "VDIV",
+        "VFMA",
+        "VFMS",
+        "VFNMA",
+        "VFNMS",
+        "VMAXNM",
+        "VMINNM",
+        "VSQRT",
+        "VCMP",
+        "VCMP with zero",
+        "VCVT to the other precision",
+        "VCVT to half precision",
+        "VCVT from half precision",
+        "VCVT to an integer",
+        "VCVT from an integer",
+        "VCVT to fixed point",
+        "VCVT from fixed point",
+        "VRINT",
+    ];
+    NAMES.get(id as usize).copied().unwrap_or("floating point")
+}
+
 /// Executes one of the functions of [`float`] under `fpscr`.
 pub(super) fn float(r: &mut Regs, fpscr: &mut u32, op: &Op) {
     if op.x & 1 != 0 { arithmetic::<F64>(r, fpscr, op) } else { arithmetic::<F32>(r, fpscr, op) }

@@ -9,7 +9,7 @@ use super::{
     mpu::{Kind, default_xn},
     nvic::exc::HARD_FAULT,
     scs::{Outcome, PpbAccess, is_ppb},
-    slots::{self, FREADY, ZERO},
+    slots::{self, EXCLUSIVE, FREADY, ZERO},
     special::SEMIHOST_BKPT,
     state::{PC, SP},
     system::{MemPort, System},
@@ -25,7 +25,7 @@ use emu_engine::{
     cache::CodeCache,
     fp::Flags,
     guest::{Flow, Guest, JumpRule, Poll, Shape},
-    ir::{Block, FFAST, FSTATUS, GE, Insn, MEM_ALIGNED, MEM_UNPRIV, Op, Q, Regs},
+    ir::{Block, Code, FFAST, FSTATUS, GE, Insn, MEM_ALIGNED, MEM_UNPRIV, Op, Q, Regs},
     run::run,
 };
 
@@ -203,10 +203,12 @@ impl Core {
 
     // ---- status registers ----
 
-    /// While code runs Q, GE and FPSCR are in the register file, where compiled code finds them; this brings them back.
+    /// While code runs Q, GE, FPSCR and the exclusive monitor are in the register file, where compiled code finds them; this
+    /// brings them back.
     fn status_out(&mut self) {
         self.sys.st.q = self.regs.get(Q) != 0;
         self.sys.st.ge = slots::ge_of_bytes(self.regs.get(GE));
+        self.sys.st.exclusive = self.regs.get(EXCLUSIVE) != 0;
         if self.sys.cfg.has_fpu() {
             self.sys.st.fpscr = self.regs.get(FSTATUS);
         }
@@ -216,6 +218,7 @@ impl Core {
     fn status_in(&mut self) {
         self.regs.set(Q, u32::from(self.sys.st.q));
         self.regs.set(GE, slots::bytes_of_ge(self.sys.st.ge));
+        self.regs.set(EXCLUSIVE, u32::from(self.sys.st.exclusive));
         if self.sys.cfg.has_fpu() {
             self.set_status(self.sys.st.fpscr);
             self.regs.set(FREADY, u32::from(self.sys.fp_ready()));
@@ -493,6 +496,10 @@ impl Guest for Core {
         let mut fpscr = self.regs.get(FSTATUS);
         call_vfp::float(&mut self.regs, &mut fpscr, op);
         self.set_status(fpscr);
+    }
+
+    fn name_of(code: Code, id: u32) -> &'static str {
+        if code == Code::Float { call_vfp::name(id) } else { call::name(id) }
     }
 
     fn div_by_zero(&mut self) -> Result<(), Fault> {

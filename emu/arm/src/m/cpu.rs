@@ -173,6 +173,12 @@ impl Cpu for CortexM {
     fn engine_stats(&self) -> EngineStats {
         self.cache.stats()
     }
+    fn count_ops(&mut self) {
+        self.cache.count_ops();
+    }
+    fn left_ops(&self) -> Vec<(&'static str, u64)> {
+        self.cache.left_ops::<Core>()
+    }
     fn not_modelled(&self) -> &'static [&'static str] {
         NOT_MODELLED
     }

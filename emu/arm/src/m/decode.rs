@@ -67,7 +67,8 @@ pub fn translate(
     let mut at = offset;
     loop {
         at += t.instruction(code.get(at..).unwrap_or(&[]));
-        if t.end || t.b.len() >= max.min(MAX_INSNS) || at >= page_end {
+        let full = t.b.len() + t.it_block(code.get(at..).unwrap_or(&[])) >= max.min(MAX_INSNS);
+        if t.end || full || at >= page_end {
             return t.close();
         }
     }
@@ -141,6 +142,16 @@ impl Tr {
         self.next = self.pc.wrapping_add(len);
         self.conditional(hw1, hw2, wide);
         len as usize
+    }
+
+    /// How many more instructions an IT block at the start of `code` takes than other instructions do: it belongs into one block.
+    fn it_block(&self, code: &[u8]) -> usize {
+        match code {
+            [mask, 0xbf, ..] if self.cfg.v7 && self.next_it == 0 && mask & 15 != 0 => {
+                4 - mask.trailing_zeros() as usize
+            }
+            _ => 0,
+        }
     }
 
     /// The instruction lies, in part, where there is no memory.
@@ -299,8 +310,9 @@ impl Tr {
     /// BranchWritePC: bit 0 does not matter, and no value is an exception return.
     #[doc(alias = "BranchWritePC")]
     pub fn branch_reg(&mut self, slot: u8) -> Done {
-        self.call(call::BRANCH).a = slot;
-        self.end = true;
+        let at = self.op(Code::JumpReg, 0, slot, 0);
+        self.b.op(at).x = 1;
+        self.end = !self.skipped;
         OK
     }
 }

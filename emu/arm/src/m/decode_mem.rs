@@ -1,12 +1,10 @@
 //! Loads and stores of 32-bit Thumb code (DDI0403E A5.3.5 to A5.3.10), and multiple ones of both lengths.
 //!
 //! Whatever may fault comes first, so that a faulting instruction can be repeated: registers of LDM are loaded in
-//! order but the base is written last, and the base in the list, LDRD's first register and the PC pass through
-//! temporaries.
+//! order but the base is written last, and the base in the list and the PC pass through temporaries.
 
-use super::call;
 use super::decode::{Done, OK, Tr, bit, bits, reg};
-use super::slots::{PC, SP, ZERO};
+use super::slots::{EXCLUSIVE, PC, SP, ZERO};
 use emu_engine::ir::{Code, Code::*, MEM_ALIGNED, MEM_UNPRIV};
 
 /// How an address is made of a base and a constant.
@@ -106,17 +104,9 @@ impl Tr {
             PC => (ZERO, (self.pc_value() & !3).wrapping_add(at.offset)),
             n => (n, at.offset),
         };
-        if load {
-            let first = self.temp();
-            self.access(Ld32, first, n, offset, MEM_ALIGNED);
-            self.access(Ld32, t2, n, offset.wrapping_add(4), MEM_ALIGNED);
-            if t != t2 {
-                self.op(Mov, t, first, 0);
-            }
-        } else {
-            self.access(St32, t, n, offset, MEM_ALIGNED);
-            self.access(St32, t2, n, offset.wrapping_add(4), MEM_ALIGNED);
-        }
+        let pair = self.imm(if load { LdPair } else { StPair }, t, n, offset);
+        let op = self.b.op(pair);
+        (op.c, op.x) = (t2, MEM_ALIGNED);
         self.add_to(n, at.writeback);
         OK
     }
@@ -136,9 +126,15 @@ impl Tr {
         if ones != 15 || n == PC || t == PC || t == SP || overlap {
             return None;
         }
-        let op = self.call(if load { call::LDREX } else { call::STREX });
-        (op.a, op.x, op.imm2) = (n, size, offset);
-        (op.d, op.b) = if load { (t, 0) } else { (status, t) };
+        if load {
+            let code = [Ld8, Ld16, Ld16, Ld32][usize::from(size) - 1];
+            self.access(code, t, n, offset, MEM_ALIGNED);
+            self.imm(MovI, EXCLUSIVE, 0, 1);
+        } else {
+            let at = self.b.push(StEx, status, n, t, offset);
+            let op = self.b.op(at);
+            (op.c, op.x, op.imm2) = (EXCLUSIVE, MEM_ALIGNED, u32::from(size));
+        }
         OK
     }
 

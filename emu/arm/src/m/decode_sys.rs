@@ -2,6 +2,8 @@
 
 use super::call;
 use super::decode::{Done, OK, Tr, bits, reg};
+use super::slots::EXCLUSIVE;
+use emu_engine::ir::Code;
 
 impl Tr {
     /// Hints by number (tables A5-7 and A5-14); unknown ones do nothing.
@@ -51,7 +53,7 @@ impl Tr {
     /// before it decides about fetching and decoding what is behind it.
     pub fn miscellaneous_control(&mut self, hw2: u16) -> Done {
         match bits(hw2, 4, 4) {
-            0b0010 if self.cfg.v7 => _ = self.call(call::CLREX),
+            0b0010 if self.cfg.v7 => _ = self.imm(Code::MovI, EXCLUSIVE, 0, 0),
             0b0100 | 0b0101 => {}
             0b0110 => self.end = true,
             _ => return None,

@@ -14,6 +14,8 @@ pub const LR: u8 = 14;
 pub const PC: u8 = 15;
 /// Not zero if a floating-point instruction needs nothing done first ([`System::fp_ready`](super::system::System::fp_ready)).
 pub const FREADY: u8 = 23;
+/// 1 while the local exclusive monitor is closed; in [`MState`](super::state::MState) like the status.
+pub const EXCLUSIVE: u8 = 26;
 /// Always zero: the base of accesses to constant addresses.
 pub const ZERO: u8 = 31;
 

@@ -144,10 +144,76 @@ impl Compiler<'_> {
         let slow = self.slow(i);
         self.translate(size, size, To::Write, slow);
         let v = self.get(op.d, RCX);
+        self.store_bytes(size, v);
+        self.back();
+    }
+
+    /// [`Code::StEx`].
+    pub(super) fn store_exclusive(&mut self, i: usize, op: &Op) {
+        self.offset(op.a, op.imm);
+        let (slow, open, done) = (self.slow(i), self.a.label(), self.a.label());
+        if op.imm2 > 1 {
+            self.a.test_imm(Rm::R(RAX), op.imm2 - 1);
+            self.a.jcc(cc::NE, slow);
+        }
+        let monitor = self.rm(op.c);
+        self.a.alu_imm(false, op::CMP, monitor, 0);
+        self.a.jcc(cc::E, open);
+        self.translate(op.imm2, op.imm2, To::Write, slow);
+        let v = self.get(op.b, RCX);
+        self.store_bytes(op.imm2, v);
+        self.put_imm(op.c, 0);
+        self.put_imm(op.d, 0);
+        self.a.jmp(done);
+        self.a.bind(open);
+        self.put_imm(op.d, 1);
+        self.a.bind(done);
+        self.back();
+    }
+
+    /// The low bytes of a host register where [`Compiler::translate`] leads.
+    fn store_bytes(&mut self, size: u32, v: u8) {
         match size {
             1 => self.a.op8(op::STORE8, v, HERE),
             2 => self.a.store16(v, HERE),
             _ => self.a.op(false, op::STORE, v, HERE),
+        }
+    }
+
+    /// [`Compiler::translate`] for so many words at `r[a] + offset`, if all lie in one page.
+    pub(super) fn translate_words(&mut self, i: usize, (a, offset): (u8, u32), words: usize, to: To) {
+        self.offset(a, offset);
+        let slow = self.slow(i);
+        if words > 1 {
+            self.a.mov(RCX, RAX);
+            self.a.alu_imm(false, op::AND, Rm::R(RCX), PAGE as u32 - 1);
+            self.a.alu_imm(false, op::CMP, Rm::R(RCX), (PAGE - 4 * words) as u32);
+            self.a.jcc(cc::A, slow);
+        }
+        self.translate(4, 4 * words as u32, to, slow);
+    }
+
+    /// [`Code::LdPair`].
+    pub(super) fn load_pair(&mut self, i: usize, op: &Op) {
+        let literal = |imm: u32| self.literal(&Op { code: Code::Ld32, imm, ..*op });
+        if let (Some(low), Some(high)) = (literal(op.imm), literal(op.imm.wrapping_add(4))) {
+            self.put_imm(op.d, low);
+            return self.put_imm(op.c, high);
+        }
+        self.translate_words(i, (op.a, op.imm), 2, To::Read);
+        self.a.op(false, op::LOAD, RCX, HERE);
+        self.a.op(false, op::LOAD, RAX, Rm::X(RAX, RDX, 0, 4));
+        self.put(op.d, RCX);
+        self.put(op.c, RAX);
+        self.back();
+    }
+
+    /// [`Code::StPair`].
+    pub(super) fn store_pair(&mut self, i: usize, op: &Op) {
+        self.translate_words(i, (op.a, op.imm), 2, To::Write);
+        for (slot, at) in [(op.d, 0), (op.c, 4)] {
+            let v = self.get(slot, RCX);
+            self.a.op(false, op::STORE, v, Rm::X(RAX, RDX, 0, at));
         }
         self.back();
     }
@@ -155,15 +221,7 @@ impl Compiler<'_> {
     /// The slots of [`Code::LdM`] and [`Code::StM`], with `rax + rdx` where the first word is if all lie in one page.
     fn many(&mut self, i: usize, op: &Op, to: To) -> Vec<u8> {
         let slots: Vec<u8> = (0..16).filter(|s| op.imm >> s & 1 != 0).collect();
-        self.offset(op.a, op.imm2);
-        let slow = self.slow(i);
-        if slots.len() > 1 {
-            self.a.mov(RCX, RAX);
-            self.a.alu_imm(false, op::AND, Rm::R(RCX), PAGE as u32 - 1);
-            self.a.alu_imm(false, op::CMP, Rm::R(RCX), (PAGE - 4 * slots.len()) as u32);
-            self.a.jcc(cc::A, slow);
-        }
-        self.translate(4, 4 * slots.len() as u32, to, slow);
+        self.translate_words(i, (op.a, op.imm2), slots.len(), to);
         slots
     }
 

@@ -31,7 +31,7 @@ pub mod op {
     pub const MOVSX8: u32 = 0x0fbe;
     pub const MOVSX16: u32 = 0x0fbf;
     pub const IMUL: u32 = 0x0faf;
-    pub const LZCNT: u32 = 0xf300_0fbd;
+    pub const BSR: u32 = 0x0fbd;
     pub const CMOV: u32 = 0x0f40;
     pub const SET: u32 = 0x0f90;
     // Of these the register is part of the opcode.

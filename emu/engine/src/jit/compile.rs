@@ -124,14 +124,9 @@ pub struct Compiler<'a> {
     pub(super) done: usize,
 }
 
-/// Whether the compiler takes this block: it must not end, or be left, within an IT block, and what it takes off the budget must
-/// be a constant of 32 bits.
+/// Whether the compiler takes this block: what it takes off the budget must be a constant of 32 bits.
 pub fn accepts(block: &Block) -> bool {
-    let leaves = |op: &Op| {
-        let behind = &block.insns[usize::from(op.insn) + 1];
-        !op.code.ends_block() || op.code == Code::JumpReg || behind.it == 0
-    };
-    block.end_it() == 0 && block.cycles() < 1 << (31 - COUNT) && block.ops.iter().all(leaves)
+    block.cycles() < 1 << (31 - COUNT)
 }
 
 /// Compiles `block` and puts the code where `place` says, which takes its length. Returns where it is.
@@ -454,6 +449,12 @@ impl Compiler<'_> {
         }
     }
 
+    /// The jump leads into the rest of an IT block: the helper sets the decoder's state.
+    pub(super) fn stays_in_it(&self, op: &Op) -> bool {
+        let behind = &self.block.insns[usize::from(op.insn) + 1];
+        op.code.ends_block() && op.code != Code::JumpReg && behind.it != 0
+    }
+
     /// The cycles of the instructions behind `op`, which will not run, come back.
     pub(super) fn give_back(&mut self, op: &Op) {
         let done = usize::from(op.insn) + 1;
@@ -544,7 +545,7 @@ impl Compiler<'_> {
     /// leaves.
     pub(super) fn jump_reg(&mut self, i: usize, op: &Op) {
         self.fetch(op.a, RAX);
-        if self.site.shape.jump == JumpRule::Thumb {
+        if self.site.shape.jump == JumpRule::Thumb && op.x == 0 {
             let slow = self.slow(i);
             self.a.test_imm(Rm::R(RAX), 1);
             self.a.jcc(cc::E, slow);

@@ -290,13 +290,7 @@ impl Compiler<'_> {
         if self.reg(o.d).is_some() {
             return self.call_helper(i);
         }
-        self.offset(o.a, o.imm);
-        let slow = self.slow(i);
-        self.a.mov(RCX, RAX);
-        self.a.alu_imm(false, op::AND, Rm::R(RCX), super::PAGE as u32 - 1);
-        self.a.alu_imm(false, op::CMP, Rm::R(RCX), super::PAGE as u32 - 8);
-        self.a.jcc(cc::A, slow);
-        self.translate(4, 8, to, slow);
+        self.translate_words(i, (o.a, o.imm), 2, to);
         let d = self.rm(o.d);
         if o.code == Code::Ld64 {
             self.a.op(true, op::LOAD, RCX, HERE);

@@ -29,6 +29,7 @@ mod stubs;
 
 pub use crate::counters::Counters;
 use crate::{
+    counters::LeftOps,
     guest::{Guest, Shape},
     interp::{Left, exec_op},
     ir::Block,
@@ -75,10 +76,6 @@ pub fn set_limit(bytes: usize) -> usize {
 /// Changes when all CPUs should let go of the pages they hold.
 pub(crate) fn pressure() -> u64 {
     memory::get().map_or(0, CodeMemory::pressure)
-}
-
-fn has_lzcnt() -> bool {
-    std::is_x86_feature_detected!("lzcnt")
 }
 
 fn has_fma() -> bool {
@@ -356,8 +353,8 @@ impl Room {
 
 /// What compiled code and the helper share.
 #[repr(C)]
-struct Frame<G: Guest> {
-    helper: extern "sysv64" fn(*mut Frame<G>, *const Block, u32, i64) -> u32,
+struct Frame<'a, G: Guest> {
+    helper: extern "sysv64" fn(*mut Frame<'a, G>, *const Block, u32, i64) -> u32,
     pages: *const PageEntry,
     base: *const u8,
     /// What the budget's register holds: [`COUNT`].
@@ -372,9 +369,11 @@ struct Frame<G: Guest> {
     how: Left,
     since: (u64, u64),
     slow_ops: u64,
+    /// Who wants to know which.
+    left_ops: Option<&'a mut LeftOps>,
 }
 
-impl<G: Guest> Frame<G> {
+impl<G: Guest> Frame<'_, G> {
     /// The cycle, and the instructions executed so far, for what the budget's register holds.
     fn so_far(&self, left: i64) -> (u64, u64) {
         (self.end - (left as u64 >> COUNT), left as u64 & ((1 << COUNT) - 1))
@@ -429,6 +428,7 @@ pub(crate) fn run<G: Guest>(
     shape: &Shape,
     code: &PageCode,
     (cycle, until): (u64, u64),
+    left_ops: Option<&mut LeftOps>,
 ) -> Option<Ran> {
     let memory = memory::get().ok()?;
     let budget = (until - cycle).min(MOST_CYCLES);
@@ -448,6 +448,7 @@ pub(crate) fn run<G: Guest>(
         how: Left { insns: 0, cycles: 0, attention: false, exit: None },
         since: (0, 0),
         slow_ops: 0,
+        left_ops,
     };
     let enter = memory.address(code.stubs.enter);
     // SAFETY: the stub has this signature. It was made for this shape, as was the code at `entry`: both come from a page of
@@ -473,7 +474,12 @@ pub(crate) fn run<G: Guest>(
 }
 
 /// Does operation `at` of `block`; `left` is the budget when the whole block is paid for. Not 0: the block was left.
-extern "sysv64" fn helper<G: Guest>(frame: *mut Frame<G>, block: *const Block, at: u32, left: i64) -> u32 {
+extern "sysv64" fn helper<G: Guest>(
+    frame: *mut Frame<'_, G>,
+    block: *const Block,
+    at: u32,
+    left: i64,
+) -> u32 {
     // SAFETY: called from compiled code only, with the frame that `run` made and the block whose code it is: the block lives
     // in the page that the CPU holds. Nothing else uses the guest or the bus now.
     let (f, block) = unsafe { (&mut *frame, &*block) };
@@ -483,6 +489,9 @@ extern "sysv64" fn helper<G: Guest>(frame: *mut Frame<G>, block: *const Block, a
     // What came back of the block's cost makes this earlier than it was.
     let start = (behind.wrapping_sub(block.cycles()), insns - block.len() as u64);
     f.slow_ops += 1;
+    if let Some(left) = &mut f.left_ops {
+        left.add(&block.ops[at as usize]);
+    }
     match exec_op(g, bus, block, at as usize, start) {
         None => 0,
         Some(how) => {

@@ -12,6 +12,7 @@ impl Compiler<'_> {
     pub(super) fn operation(&mut self, i: usize, op: &Op) {
         use Code::*;
         match op.code {
+            _ if self.stays_in_it(op) => self.call_helper(i),
             Mov => self.copy(op),
             MovI => self.put_imm(op.d, op.imm),
             MovS | MovIS if op.d == TRASH => self.call_helper(i),
@@ -182,11 +183,16 @@ impl Compiler<'_> {
                 self.a.op(false, op::OR, RAX, Rm::R(RCX));
                 self.put(op.d, RAX);
             }
-            Clz if super::has_lzcnt() => {
-                let (w, a) = (self.target(op.d), self.rm(op.a));
-                self.a.op(false, op::LZCNT, w, a);
-                self.put(op.d, w);
+            Clz => {
+                // Of zero the host finds no bit; 63 is what gives 32 below.
+                let a = self.rm(op.a);
+                self.a.mov_imm(RCX, 63);
+                self.a.op(false, op::BSR, RAX, a);
+                self.a.op(false, op::CMOV + u32::from(cc::E), RAX, Rm::R(RCX));
+                self.a.alu_imm(false, op::XOR, Rm::R(RAX), 31);
+                self.put(op.d, RAX);
             }
+            Rbit => self.reverse_bits(op),
             Rev | Rev16 => {
                 let w = self.begin(op.d, op.a, None);
                 self.a.bswap(w);
@@ -205,6 +211,9 @@ impl Compiler<'_> {
             St8 | St16 | St32 | StX8 | StX16 | StX32 => self.store(i, op),
             LdM => self.load_many(i, op),
             StM => self.store_many(i, op),
+            LdPair => self.load_pair(i, op),
+            StPair => self.store_pair(i, op),
+            StEx => self.store_exclusive(i, op),
             Ld64 => self.pair(i, op, To::Read),
             St64 => self.pair(i, op, To::Write),
             Float => self.float(i, op),
@@ -269,7 +278,7 @@ impl Compiler<'_> {
                 self.go(None, op.imm2);
             }
             JumpReg => self.jump_reg(i, op),
-            Rbit | Clz | LdUser | StUser | Call | CallEnd => self.call_helper(i),
+            LdUser | StUser | Call | CallEnd => self.call_helper(i),
         }
     }
 
@@ -405,11 +414,14 @@ impl Compiler<'_> {
             LslIC | LsrIC | AsrIC | RorIC => (0, flags::C),
             _ => (0, 0),
         };
-        if op.imm >= 32 && (c != 0 || ext == shift::SHR) {
-            return self.call_helper(i);
-        }
         let w = self.begin(op.d, op.a, None);
-        self.a.shift(false, ext, Rm::R(w), op.imm.min(31) as u8);
+        if op.imm < 32 || ext == shift::SAR && c == 0 {
+            self.a.shift(false, ext, Rm::R(w), op.imm.min(31) as u8);
+        } else {
+            // By all bits, in two steps: the last bit out is the second's. A sign stays what it is.
+            self.a.shift(false, ext, Rm::R(w), 31);
+            self.a.shift(false, ext, Rm::R(w), 1);
+        }
         if c != 0 {
             // Rotation leaves the host's Z and S.
             let host = if ext == shift::ROR || nz == 0 { Host::None } else { Host::Logic };
@@ -531,6 +543,21 @@ impl Compiler<'_> {
         }
         self.a.op8(opcode, w, a);
         self.put(op.d, w);
+    }
+
+    /// The bytes, then nibbles, pairs and bits within them.
+    fn reverse_bits(&mut self, op: &Op) {
+        self.fetch(op.a, RAX);
+        self.a.bswap(RAX);
+        for (by, mask) in [(4, 0x0f0f_0f0f), (2, 0x3333_3333), (1, 0x5555_5555)] {
+            self.a.mov(RCX, RAX);
+            self.a.shift(false, shift::SHR, Rm::R(RCX), by);
+            self.a.alu_imm(false, op::AND, Rm::R(RCX), mask);
+            self.a.alu_imm(false, op::AND, Rm::R(RAX), mask);
+            self.a.shift(false, shift::SHL, Rm::R(RAX), by);
+            self.a.op(false, op::OR, RAX, Rm::R(RCX));
+        }
+        self.put(op.d, RAX);
     }
 
     /// FP registers are a slot each for two halves.

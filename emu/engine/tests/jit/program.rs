@@ -367,7 +367,30 @@ impl Tr {
         t
     }
 
+    fn store_exclusive(&mut self) {
+        let (a, d, b, c) = (self.address(), self.dst(), self.src(), self.slot());
+        let offset = self.rng.of(&[0, 0, 4, 8, 1]);
+        let at = self.b.push(Code::StEx, d, a, b, offset);
+        let bytes = self.rng.of(&[1, 2, 4]);
+        let op = self.b.op(at);
+        (op.c, op.x, op.imm2) = (c, MEM_ALIGNED, bytes);
+    }
+
+    fn pair(&mut self, code: Code) {
+        let (a, d, c) = (self.address(), self.slot(), self.slot());
+        let offset = self.rng.of(&[0, 0, 4, 8, 1]);
+        let at = self.b.push(code, d, a, 0, offset);
+        let op = self.b.op(at);
+        (op.c, op.x) = (c, MEM_ALIGNED);
+    }
+
     fn load_or_store(&mut self) {
+        match self.rng.below(16) {
+            0 | 1 => return self.store_exclusive(),
+            2 => return self.pair(Code::LdPair),
+            3 => return self.pair(Code::StPair),
+            _ => {}
+        }
         let offset = self.rng.of(&[0, 0, 4, 8, 1, (-4i32) as u32, 0xfff]);
         let flags = if self.rng.chance(3) { MEM_ALIGNED } else { 0 };
         let zero = shape(self.kind).zero;
@@ -536,7 +559,8 @@ impl Tr {
             }
             62 => {
                 let t = self.target();
-                self.b.push(Code::JumpReg, 0, t, 0, 0);
+                let at = self.b.push(Code::JumpReg, 0, t, 0, 0);
+                self.b.op(at).x = u8::from(self.rng.chance(3));
             }
             _ => {
                 let imm = self.rng.next() as u32;
