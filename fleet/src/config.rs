@@ -28,6 +28,10 @@ pub trait Files {
     fn text(&self, path: &str) -> Result<String, String> {
         self.board(path)
     }
+    /// So many nodes of so many are built. The error is why there can be no more, in one line for people.
+    fn built(&self, _nodes: usize, _of: usize) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// One node as a fleet file wants it.
@@ -412,6 +416,10 @@ pub fn build(
             .ok()
         });
         let Some((machine, _, firmware)) = template else { continue };
+        if let Err(e) = files.built(i, plan.nodes.len()) {
+            report(&n.machine_span, one("fleet", e));
+            break;
+        }
         let mut machine = machine.fork();
         wiring::set_macs(&mut machine, n.mac(i as u32));
         let mut node = Node::new(i as u32, &n.name, machine, Arc::clone(firmware), seed);

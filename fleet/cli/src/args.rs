@@ -24,7 +24,7 @@ Ctrl-A p stops virtual time, Ctrl-A h helps. With --pty and --live, and with --s
 
 Standard input that is no terminal is read to its end first and typed from 0.1 s on at the guest's pace: at the line's
 rate, once it has enabled its receiver and has room; line ends become the Enter key (--raw-input: as they
-are). Its end does not end the run. Without --for and --until such a run goes on until the guest ends
+are; --no-input: it is not read). Its end does not end the run. Without --for and --until such a run goes on until the guest ends
 itself or sleeps for ever.
 
 Standard output carries the console's bytes, nothing else; the summary goes to standard error. When nobody reads standard
@@ -193,6 +193,9 @@ pub struct RunArgs {
     /// Type standard input as it is: do not turn line ends into the Enter key's carriage return
     #[arg(long)]
     pub raw_input: bool,
+    /// Do not read standard input
+    #[arg(long, conflicts_with_all = ["raw_input", "live", "pty"])]
+    pub no_input: bool,
     /// Keep pace with the host and type standard input as it comes, even if it is no terminal
     #[arg(long, conflicts_with = "pty")]
     pub live: bool,

@@ -8,10 +8,11 @@ use std::{
     ops::ControlFlow,
 };
 
-/// Looks for a text in what one console prints.
+/// Looks for a text in what one console prints, as a terminal shows it: carriage returns count only for a text that has some.
 #[derive(Debug, Default)]
 pub struct Search {
     text: Vec<u8>,
+    returns: bool,
     /// The last bytes of each console, shorter than the text.
     tails: BTreeMap<(u32, u16), Vec<u8>>,
 }
@@ -19,11 +20,14 @@ pub struct Search {
 impl Search {
     /// Looks for `text`.
     pub fn new(text: &str) -> Search {
-        Search { text: text.as_bytes().to_vec(), tails: BTreeMap::new() }
+        Search { text: text.as_bytes().to_vec(), returns: text.contains('\r'), tails: BTreeMap::new() }
     }
 
     /// The text ends with this byte.
     pub fn ends(&mut self, b: &ConsoleByte) -> bool {
+        if b.byte == b'\r' && !self.returns {
+            return false;
+        }
         let tail = self.tails.entry((b.node, b.console)).or_default();
         tail.push(b.byte);
         let found = *tail == self.text;
@@ -153,6 +157,18 @@ mod tests {
         assert!(!ends(&mut s, 1, "b"));
         assert!(ends(&mut s, 0, "ab"));
         assert!(ends(&mut s, 0, "xaaaab"));
+    }
+
+    #[test]
+    fn mend_a_text_is_looked_for_as_a_terminal_shows_it() {
+        let ends = |text: &str, printed| {
+            let mut s = Search::new(text);
+            bytes(0, 0, printed).iter().any(|b| s.ends(b))
+        };
+        for printed in ["x42\r\n", "42\n", "42\r\r\n"] {
+            assert!(ends("42\n", printed), "{printed:?}");
+        }
+        assert!(ends("42\r\n", "42\r\n") && !ends("42\r\n", "42\n") && !ends("42\n", "42 \r\n"));
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub fn demo(args: &DemoArgs) -> Result<Code, Failure> {
     capture(&args.outcome, &mut runner)?;
     let consoles = Consoles::Lines(Lines::new(Stdout, names, None));
     let for_readers = args.outcome.expect_digest.is_none() && args.outcome.pcap.is_none();
-    let mut show = Show { consoles, notes: Box::new(Stdout), failure: None, for_readers };
+    let mut show = Show { consoles, notes: Box::new(Stdout), failure: None, for_readers, patience: None };
     spent.built();
     let end = runner.run(&mut show);
     drop(io);

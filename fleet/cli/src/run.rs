@@ -6,7 +6,9 @@ use crate::{
     exit::{Code, Failure},
     out::{Stderr, Stdout, say},
     outputs,
-    show::{Consoles, Show, Spent, capture, code, cut, executor, finish, not_recorded, note, prepare},
+    show::{
+        Consoles, Patience, Show, Spent, capture, code, cut, executor, finish, not_recorded, note, prepare,
+    },
     subject::{Subject, View, subject},
     terminal::{HELP, Keys, RawMode, Returns},
 };
@@ -37,6 +39,9 @@ enum Side {
 /// Runs the command.
 pub fn run(args: &RunArgs) -> Result<Code, Failure> {
     let mut spent = Spent::start();
+    if args.until.is_some() && args.console.as_deref() == Some("none") {
+        return Err(Failure::usage("--until looks at the consoles that are shown: not with --console none"));
+    }
     let Subject { mut fleet, view, header, inputs } = subject(args)?;
     let written = [("--record", &args.record), ("--pcap", &args.outcome.pcap)];
     outputs::check(&inputs, &written.map(|(option, path)| (option, path.as_deref())))?;
@@ -139,6 +144,9 @@ fn connect(
         let message = "--pty needs a console that takes input: --console NODE";
         return if args.pty { Err(Failure::usage(message)) } else { Ok(Side::Batch) };
     };
+    if args.no_input {
+        return Ok(Side::Batch);
+    }
     if args.pty {
         let pty = Pty::open()?;
         writeln!(Stdout, "console: {}", pty.name().display())?;
@@ -160,6 +168,9 @@ fn connect(
     }
     let mut bytes = vec![];
     if !io::stdin().is_tty() {
+        if io::stderr().is_tty() {
+            say!("standard input is read to its end, then typed at the console (--no-input: not)");
+        }
         io::stdin().read_to_end(&mut bytes)?;
     }
     if !args.raw_input {
@@ -202,7 +213,7 @@ fn show(args: &RunArgs, side: &Side, view: View, fleet: &Fleet) -> Result<Show, 
     };
     let Outcome { expect_digest, pcap } = &args.outcome;
     let for_readers = until.is_none() && expect_digest.is_none() && pcap.is_none() && args.record.is_none();
-    Ok(Show { consoles, notes, failure: None, for_readers })
+    Ok(Show { consoles, notes, failure: None, for_readers, patience: Patience::new(until, raw) })
 }
 
 #[cfg(test)]

@@ -7,14 +7,16 @@ use crate::{
     out::{self, Stdout, say},
     stats, summary,
 };
-use emu_core::cpu::Engine;
+use crossterm::tty::IsTty;
+use emu_core::{Time, cpu::Engine};
 use fleet::{ConsoleByte, Fleet, FleetView, NodeState};
 use fleet_host::{Capture, End, Note, Pool, Runner, Watcher, signals, usage::cpu_time};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
-    io::Write,
+    io::{self, Write},
     ops::ControlFlow,
     sync::{Arc, Once},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Consoles, in one way or the other.
@@ -35,6 +37,37 @@ pub struct Show {
     pub failure: Option<String>,
     /// It ends when nobody reads standard output any more: nothing else comes of it.
     pub for_readers: bool,
+    /// Tells a person now and then that the text has not been printed.
+    pub patience: Option<Patience>,
+}
+
+/// Says on a terminal how far a run is that waits for a text.
+pub struct Patience {
+    text: String,
+    next: Instant,
+}
+
+/// Host time from one word to the next.
+const WORD: Duration = Duration::from_secs(10);
+
+impl Patience {
+    /// Waits for `text`; nobody is told if standard error is no terminal, or the guest's.
+    pub fn new(text: Option<&str>, guests: bool) -> Option<Patience> {
+        let text = text.filter(|_| !guests && io::stderr().is_tty())?.to_string();
+        Some(Patience { text, next: now() + WORD })
+    }
+
+    fn step(&mut self, at: Time) {
+        if now() >= self.next {
+            self.next = now() + WORD;
+            say!("virtual time {at} s: {:?} has not been printed", self.text);
+        }
+    }
+}
+
+#[allow(clippy::disallowed_methods)] // the host's time, for a person
+fn now() -> Instant {
+    Instant::now()
 }
 
 impl Show {
@@ -57,6 +90,11 @@ impl Watcher for Show {
             },
         };
         if self.for_readers && out::is_gone() { ControlFlow::Break(()) } else { shown }
+    }
+    fn step(&mut self, now: Time) {
+        if let Some(patience) = &mut self.patience {
+            patience.step(now);
+        }
     }
     fn note(&mut self, fleet: &Fleet, note: Note) {
         let several = fleet.nodes().len() > 1;
@@ -90,6 +128,26 @@ impl Watcher for Show {
 /// The session cannot be written any more.
 pub fn not_recorded(why: &dyn std::fmt::Display) -> String {
     format!("cannot write the recorded session: {why}")
+}
+
+/// How many nodes are built fast enough that nobody asks.
+const SOON: usize = 2000;
+
+/// Shows on a terminal how a large fleet is built.
+pub fn building() -> impl Fn(usize, usize) + 'static {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("building {bar:30} {pos} of {len} nodes, {eta} left") {
+        bar.set_style(style.progress_chars("##."));
+    }
+    move |nodes, of| {
+        if of > SOON {
+            bar.set_length(of as u64);
+            bar.set_position(nodes as u64);
+            if nodes + 1 == of {
+                bar.finish_and_clear();
+            }
+        }
+    }
 }
 
 /// The executor that the command line asks for; `useful` threads at most help.

@@ -1,6 +1,6 @@
 //! What `flotilla run` runs: one machine with an image, or the fleet of a file.
 
-use crate::{args::RunArgs, exit::Failure};
+use crate::{args::RunArgs, exit::Failure, show};
 use fleet::{
     Fleet,
     config::Files,
@@ -93,7 +93,7 @@ fn file(args: &RunArgs) -> Result<Subject, Failure> {
         ));
     }
     let path = Path::new(&args.image);
-    let (text, folder) = (load::text(path)?, Folder::of(path));
+    let (text, folder) = (load::text(path)?, Folder::of(path).telling(show::building()));
     let noted = Noted::new(&folder);
     let files: &dyn Files = if args.record.is_some() { &noted } else { &folder };
     let loaded = fleet::config::load(&args.image, &text, args.common.seed, files);

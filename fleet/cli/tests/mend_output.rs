@@ -177,3 +177,38 @@ fn mend_results_that_cannot_be_written_are_noticed_first() {
     flotilla(&["test", &good, "--junit", &folder]).ends_with(3).says_only_on_stderr();
     File::open(&folder).expect("it is there still");
 }
+
+#[test]
+fn mend_standard_input_is_not_read_where_nobody_types() {
+    let fleet = file("mend-input.toml", FLEET.as_bytes());
+    let image = "demo-beacon";
+    for words in [
+        format!("run {fleet} --for 10ms"),
+        format!("run {image} --machine microbit --for 10ms --console none"),
+        format!("run {image} --machine microbit --for 10ms --no-input"),
+        format!("run {fleet} --console a --for 10ms --no-input"),
+    ] {
+        // An input that does not end, and what a shell's loop has left of its list.
+        let script = format!(
+            "exec 3< <(exec sleep 50 >/dev/null 2>&1); pid=$!; \"$0\" {words} <&3; code=$?; kill $pid; exit $code"
+        );
+        let limit = std::time::Duration::from_secs(40);
+        let run =
+            program::run(Command::new("bash").args(["-c", &script, env!("CARGO_BIN_EXE_flotilla")]), limit);
+        run.ends_with(0);
+        let script = format!("printf 'a\\nb\\n' | {{ \"$0\" {words} >/dev/null; cat; }}");
+        let run =
+            program::run(Command::new("bash").args(["-c", &script, env!("CARGO_BIN_EXE_flotilla")]), limit);
+        assert_eq!(run.ends_with(0).stdout, b"a\nb\n", "{words}");
+    }
+}
+
+#[test]
+fn mend_a_text_that_cannot_be_seen_is_not_waited_for() {
+    for more in [&["--machine", "microbit", "--console", "none"][..], &["--console", "none", "--for", "1s"]] {
+        let run = flotilla(&[&["run", "demo-beacon", "--until", "up"], more].concat());
+        run.ends_with(2).says_only_on_stderr();
+    }
+    let lines = ["run", "demo-beacon", "--machine", "microbit", "--for", "100ms", "--until", "up\n"];
+    assert!(flotilla(&lines).ends_with(0).stdout.ends_with(b"up\r\n"), "as a terminal shows it");
+}

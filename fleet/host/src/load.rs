@@ -1,5 +1,6 @@
 //! Images and machines by name or path.
 
+use crate::usage;
 use devices::{board, source::Diagnostics};
 use fleet::{
     Fleet, Node,
@@ -9,7 +10,7 @@ use fleet::{
 };
 use netsim::RadioConfig;
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -155,12 +156,25 @@ pub fn text(path: &Path) -> Result<String, InputError> {
 pub struct Folder {
     path: PathBuf,
     named: RefCell<Vec<PathBuf>>,
+    /// Memory that this process had before the first node.
+    before: Cell<u64>,
+    progress: Option<Box<dyn Fn(usize, usize)>>,
 }
 
 impl Folder {
     /// The folder that `file` lies in.
     pub fn of(file: &Path) -> Folder {
-        Folder { path: file.parent().unwrap_or(Path::new("")).to_path_buf(), named: RefCell::default() }
+        Folder {
+            path: file.parent().unwrap_or(Path::new("")).to_path_buf(),
+            named: RefCell::default(),
+            before: Cell::new(0),
+            progress: None,
+        }
+    }
+
+    /// From now on `progress` is told how many nodes of how many are built.
+    pub fn telling(self, progress: impl Fn(usize, usize) + 'static) -> Folder {
+        Folder { progress: Some(Box::new(progress)), ..self }
     }
 
     /// What was read so far, by path; what is not there as a file is an image's name.
@@ -182,6 +196,39 @@ impl Files for Folder {
     }
     fn board(&self, path: &str) -> Result<String, String> {
         text(&self.note(path)).map_err(|e| e.to_string())
+    }
+    fn built(&self, nodes: usize, of: usize) -> Result<(), String> {
+        if let Some(progress) = &self.progress {
+            progress(nodes, of);
+        }
+        match nodes {
+            0 => self.before.set(usage::resident()),
+            n if n >= SAMPLE && n.is_power_of_two() => {
+                let each = usage::resident().saturating_sub(self.before.get()) / n as u64;
+                // Once it runs, a node takes twice as much again.
+                room(each.saturating_mul(3 * of as u64), of, usage::available())?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// So many nodes tell what one takes.
+const SAMPLE: usize = 1024;
+
+/// Whether this host has memory for so many bytes more.
+fn room(bytes: u64, nodes: usize, left: Option<u64>) -> Result<(), String> {
+    match left {
+        Some(left) if bytes > left => {
+            let gb = |bytes: u64| bytes as f64 / 1e9;
+            Err(format!(
+                "{nodes} nodes take about {:.1} GB, and this host has {:.1} GB left",
+                gb(bytes),
+                gb(left)
+            ))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -212,4 +259,18 @@ pub fn fleet(seed: u64, slice: Option<u64>, nodes: Vec<Node>) -> Fleet {
     fleet.slice = slice.unwrap_or(u64::MAX);
     nodes.into_iter().for_each(|n| fleet.add(n));
     fleet
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mend_fleets_that_find_no_room_are_refused_with_the_figures() {
+        let said = room(24_000_000_000, 1_000_000, Some(20_000_000_000));
+        let wanted = "1000000 nodes take about 24.0 GB, and this host has 20.0 GB left";
+        assert_eq!(said, Err(wanted.to_string()));
+        assert_eq!((room(5, 9, Some(5)), room(5, 9, None)), (Ok(()), Ok(())));
+        assert!(usage::resident() > 1 << 20 && usage::available().is_some_and(|left| left > 0));
+    }
 }

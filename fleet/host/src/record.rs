@@ -49,6 +49,9 @@ impl Files for Noted<'_> {
         self.boards.borrow_mut().insert(path.into(), text.clone());
         Ok(text)
     }
+    fn built(&self, nodes: usize, of: usize) -> Result<(), String> {
+        self.files.built(nodes, of)
+    }
 }
 
 /// Files for a replay: the recorded boards, and images that must be the recorded ones.
@@ -74,6 +77,9 @@ impl Files for Recorded<'_> {
     fn board(&self, path: &str) -> Result<String, String> {
         let text = self.header.boards.get(path).cloned();
         text.ok_or_else(|| format!("the session has no board file {path}"))
+    }
+    fn built(&self, nodes: usize, of: usize) -> Result<(), String> {
+        self.files.built(nodes, of)
     }
 }
 

@@ -93,6 +93,8 @@ pub trait Watcher {
     fn console(&mut self, bytes: &[ConsoleByte]) -> ControlFlow<()>;
     /// Something else happened.
     fn note(&mut self, fleet: &Fleet, note: Note);
+    /// A step is done.
+    fn step(&mut self, _now: Time) {}
 }
 
 /// Why the fleet is where it is.
@@ -304,6 +306,7 @@ impl Runner {
         let printed = fleet.take_console();
         self.quiet = if printed.is_empty() { self.quiet.saturating_add(1) } else { 0 };
         let seen = watcher.console(&printed);
+        watcher.step(fleet.now());
         if let Some(capture) = &mut self.capture
             && let Err(e) = capture.take(fleet)
         {
