@@ -8,6 +8,7 @@ use gdbstub::stub::state_machine::GdbStubStateMachine;
 use gdbstub::stub::{DisconnectReason, GdbStub, GdbStubError, SingleThreadStopReason};
 
 use crate::stub::{Output, Session};
+use crate::writes::{Passed, Writes, framed};
 use crate::{DebugTarget, Points};
 
 /// How the CPU is to go on.
@@ -73,7 +74,7 @@ pub enum Event {
 }
 
 /// Room for one packet; gdb moves memory in pieces of half of it.
-const PACKET_SIZE: usize = 0x4000;
+pub(crate) const PACKET_SIZE: usize = 0x4000;
 
 type Stub<D> = GdbStubStateMachine<'static, Session<D>, Output>;
 type Step<D> = Result<Stub<D>, GdbStubError<Infallible, Infallible>>;
@@ -88,6 +89,7 @@ pub struct GdbServer<D: DebugTarget> {
     session: Session<D>,
     /// `None` before the first byte and after the end.
     stub: Option<Stub<D>>,
+    writes: Writes,
     started: bool,
     running: bool,
     events: VecDeque<Event>,
@@ -97,9 +99,11 @@ pub struct GdbServer<D: DebugTarget> {
 impl<D: DebugTarget> GdbServer<D> {
     /// For a connection that has just been accepted.
     pub fn new(target: D) -> Self {
-        let session = Session { target, points: Points::default(), resume: None, extended: false };
+        let points = Points::default();
+        let session = Session { target, points, resume: None, extended: false, refuse: false };
         let (events, output) = (VecDeque::new(), Vec::new());
-        GdbServer { session, stub: None, started: false, running: false, events, output }
+        let writes = Writes::default();
+        GdbServer { session, stub: None, writes, started: false, running: false, events, output }
     }
 
     /// The target.
@@ -136,6 +140,20 @@ impl<D: DebugTarget> GdbServer<D> {
             self.stub = stub.ok().and_then(|stub| stub.run_state_machine(&mut self.session).ok());
         }
         for &byte in bytes {
+            match self.writes.pass(byte) {
+                Passed::Held => {}
+                Passed::Bytes(bytes) => self.hand_on(&bytes),
+                Passed::Refused(bytes) => {
+                    self.session.refuse = true;
+                    self.hand_on(&bytes);
+                    self.session.refuse = false;
+                }
+            }
+        }
+    }
+
+    fn hand_on(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
             let next = match self.stub.take() {
                 Some(GdbStubStateMachine::Idle(stub)) => stub.incoming_data(&mut self.session, byte),
                 Some(GdbStubStateMachine::Running(stub)) => stub.incoming_data(&mut self.session, byte),
@@ -156,6 +174,14 @@ impl<D: DebugTarget> GdbServer<D> {
                 self.settle(next);
             }
             other => self.stub = other,
+        }
+    }
+
+    /// Shows a line to whoever waits at gdb for the CPU to stop. Without effect if gdb does not wait.
+    pub fn tell(&mut self, text: &str) {
+        if self.running {
+            let hex: String = text.bytes().chain([b'\n']).map(|b| format!("{b:02x}")).collect();
+            self.output.extend(framed(format!("O{hex}").as_bytes()));
         }
     }
 

@@ -13,6 +13,7 @@ mod points;
 pub mod semihost;
 mod stub;
 mod target;
+mod writes;
 
 pub use gdb::{End, Event, GdbServer, Resume, StopReason};
 pub use points::{Point, PointKind, Points};

@@ -31,6 +31,8 @@ pub struct Point {
     pub len: u64,
 }
 
+/// No instruction starts elsewhere, of Thumb nor of RISC-V with compressed ones: a breakpoint there would never stop.
+const INSTRUCTION: u64 = 2;
 /// Watching more than this is refused; gdb then falls back to single steps.
 const MAX_WATCH: u64 = 0x1_0000;
 
@@ -64,7 +66,10 @@ impl Points {
 
     pub(crate) fn add(&mut self, point: Point) -> bool {
         let end = point.addr.checked_add(point.len);
-        let fits = point.kind.is_break() || (1..=MAX_WATCH).contains(&point.len);
+        let fits = match point.kind.is_break() {
+            true => point.addr.is_multiple_of(INSTRUCTION),
+            false => (1..=MAX_WATCH).contains(&point.len),
+        };
         if end.is_none() || !fits {
             return false;
         }

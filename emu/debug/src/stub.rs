@@ -103,6 +103,8 @@ pub(crate) struct Session<D> {
     pub(crate) resume: Option<Resume>,
     /// gdb is connected with `target extended-remote`.
     pub(crate) extended: bool,
+    /// The write that comes next is wrong and has no effect.
+    pub(crate) refuse: bool,
 }
 
 impl<D: DebugTarget> Session<D> {
@@ -223,6 +225,9 @@ impl<D: DebugTarget> single::SingleThreadBase for Session<D> {
     }
 
     fn write_addrs(&mut self, start: u64, data: &[u8]) -> TargetResult<(), Self> {
+        if self.refuse {
+            return Err(TargetError::Errno(errno::EINVAL));
+        }
         let fits = start.checked_add(data.len() as u64).is_some();
         if fits && self.target.write_mem(start, data) {
             Ok(())

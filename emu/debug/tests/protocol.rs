@@ -319,3 +319,38 @@ proptest! {
         prop_assert_eq!(whole.server.next_event(), pieces.server.next_event());
     }
 }
+
+#[test]
+fn mend_writes_of_another_length_are_refused_and_change_nothing() {
+    let mut rig = Rig::v7m();
+    assert_eq!(rig.ask("M20000000,4:01020304"), "OK");
+    for wrong in
+        ["M20000000,4:ffff", "M20000000,1:ffff", "M20000000,4:fffffff", "M20000000,4", "X20000000,4:abc"]
+    {
+        assert_eq!(rig.ask(wrong), "E16", "{wrong}");
+        assert_eq!(rig.ask("m20000000,4"), "01020304", "{wrong}");
+    }
+    assert_eq!(rig.ask("X20000000,2:ab"), "OK");
+    assert_eq!(rig.ask("m20000000,4"), "61620304");
+}
+
+#[test]
+fn mend_no_breakpoint_where_no_instruction_can_start() {
+    let mut rig = Rig::v7m();
+    assert_eq!(rig.ask("Z0,10b,2"), "E16");
+    assert_eq!(rig.ask("Z1,10b,2"), "E16");
+    assert_eq!(rig.ask("Z2,20000011,1"), "OK", "data lies anywhere");
+}
+
+#[test]
+fn mend_who_waits_is_told_what_the_others_do() {
+    let mut rig = Rig::v7m();
+    rig.server.tell("too early");
+    assert_eq!(rig.server.take_output(), b"");
+    rig.resume("c");
+    rig.server.take_output();
+    rig.server.tell("b stands");
+    assert_eq!(rig.server.take_output(), b"$O62207374616e64730a#55");
+    rig.server.feed(b"+");
+    assert_eq!(rig.report(StopReason::Breakpoint), "S05");
+}

@@ -2,7 +2,11 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use emu_core::cpu::Engine;
-use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    ops::RangeInclusive,
+    path::PathBuf,
+};
 
 const CODES: &str = "\
 Exit codes:
@@ -206,7 +210,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub at: Option<u64>,
     /// Let gdb connect here (several nodes: the following ports too)
-    #[arg(long, value_name = "IP:PORT")]
+    #[arg(long, value_name = "[IP:]PORT", value_parser = gdb_place)]
     pub gdb: Option<SocketAddr>,
     /// Wait for gdb before the first instruction
     #[arg(long, requires = "gdb")]
@@ -344,6 +348,20 @@ pub struct LockstepArgs {
     pub seed: u64,
 }
 
+/// Where gdb connects: `127.0.0.1:3333`, `localhost:3333`, `:3333` or `3333`; port 0: any that is free.
+fn gdb_place(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(place) = text.parse() {
+        return Ok(place);
+    }
+    let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
+    let ip = match host {
+        "" | "localhost" => Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        host => host.parse(),
+    };
+    let place = ip.ok().zip(port.parse().ok()).map(SocketAddr::from);
+    place.ok_or_else(|| "this is a port, as 3333, or an address with a port, as 127.0.0.1:3333".into())
+}
+
 /// Nanoseconds of `5s`, `1.5ms`, `20us`, `7ns` or `2m`; a bare number is seconds.
 fn time(text: &str) -> Result<u64, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '_').unwrap_or(text.len());
@@ -459,6 +477,18 @@ mod tests {
             assert!(time(text).is_err(), "{text}");
         }
         assert!(positive("0").is_err() && positive("1ns").is_ok());
+    }
+
+    #[test]
+    fn mend_places_for_gdb_are_written_as_people_do() {
+        for text in ["127.0.0.1:3333", "localhost:3333", ":3333", "3333"] {
+            assert_eq!(gdb_place(text), Ok(SocketAddr::from(([127, 0, 0, 1], 3333))), "{text}");
+        }
+        assert_eq!(gdb_place("[::1]:1").map(|p| p.to_string()), Ok("[::1]:1".into()));
+        assert_eq!(gdb_place(":0").map(|p| p.port()), Ok(0));
+        for text in ["", ":", "nowhere", "nowhere:1", "127.0.0.1", "127.0.0.1:99999", "-1", "1:2:3"] {
+            assert!(gdb_place(text).is_err(), "{text}");
+        }
     }
 
     #[test]

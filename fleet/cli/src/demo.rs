@@ -31,21 +31,22 @@ pub fn demo(args: &DemoArgs) -> Result<Code, Failure> {
     let mut fleet = load::fleet(seed, args.common.slice, nodes);
     note(prepare(&args.common, &mut fleet)?);
     writeln!(Stdout, "{what}")?;
+    let capture = capture(args.outcome.pcap.as_deref(), &mut fleet)?;
     let (send, events) = host_io::events();
     let io = Io::start(vec![], send)?;
     let plan = Plan { end: Some(Time(args.for_)), digest_every: args.common.digest_every, ..Plan::default() };
     let mut runner = Runner::new(fleet, executor(&args.common, count), events, None, plan);
-    capture(&args.outcome, &mut runner)?;
+    runner.capture = capture;
     let consoles = Consoles::Lines(Lines::new(Stdout, names, None));
     let for_readers = args.outcome.expect_digest.is_none() && args.outcome.pcap.is_none();
     let mut show = Show { consoles, notes: Box::new(Stdout), failure: None, for_readers, patience: None };
     spent.built();
     let end = runner.run(&mut show);
-    drop(io);
     if let Consoles::Lines(l) = &mut show.consoles {
         l.finish()?;
     }
     let (view, digest) = finish(&mut runner, &args.outcome, args.common.stats, spent, &mut Stdout)?;
+    drop(io); // a capture's reader may be slow, and a signal ends that, too
     match show.failure {
         Some(why) => Err(Failure::input(why)),
         None if end == End::Quit => Ok(cut(digest)),

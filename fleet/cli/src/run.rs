@@ -54,6 +54,11 @@ pub fn run(args: &RunArgs) -> Result<Code, Failure> {
     for (switch, place) in outlet.iter().flat_map(Outlet::forwards) {
         say!("{switch}: listening on {place}");
     }
+    let names: Vec<_> = fleet.nodes().map(|n| &n.name[..]).collect();
+    for place in gdb::places(&ports, &names) {
+        say!("gdb: {place}");
+    }
+    let capture = capture(args.outcome.pcap.as_deref(), &mut fleet)?;
     let mut engine = prepare(&args.common, &mut fleet)?;
     if !args.pty {
         note(engine.take()); // as long as the terminal is not ours
@@ -76,10 +81,10 @@ pub fn run(args: &RunArgs) -> Result<Code, Failure> {
     let mut runner = Runner::new(fleet, executor(&args.common, nodes), events, pacer, plan);
     runner.recording = recording;
     runner.outlet = outlet;
-    capture(&args.outcome, &mut runner)?;
+    runner.capture = capture;
     spent.built();
     let end = runner.run(&mut show);
-    drop((side, io)); // the terminal is itself again, debuggers have their answers
+    drop(side); // the terminal is itself again
     match &mut show.consoles {
         Consoles::Raw(raw) if !raw.at_line_start() && io::stdout().is_tty() => say!(""),
         Consoles::Raw(_) => {}
@@ -89,6 +94,7 @@ pub fn run(args: &RunArgs) -> Result<Code, Failure> {
         say!("every guest that runs sleeps for ever: nothing is due that could wake one");
     }
     let (view, digest) = finish(&mut runner, &args.outcome, args.common.stats, spent, &mut Stderr)?;
+    drop(io); // debuggers have their answers; a signal has ended the wait for a capture's reader
     match &show.failure {
         Some(why) => Err(Failure::input(why)),
         None if end == End::Quit && (args.for_.is_some() || args.until.is_some()) => Ok(cut(digest)),

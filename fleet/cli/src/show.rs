@@ -10,11 +10,12 @@ use crate::{
 use crossterm::tty::IsTty;
 use emu_core::{Time, cpu::Engine};
 use fleet::{ConsoleByte, Fleet, FleetView, NodeState};
-use fleet_host::{Capture, End, Note, Pool, Runner, Watcher, signals, usage::cpu_time};
+use fleet_host::{Capture, End, InputError, Note, Pool, Runner, Watcher, patient, signals, usage::cpu_time};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
     io::{self, Write},
     ops::ControlFlow,
+    path::Path,
     sync::{Arc, Once},
     time::{Duration, Instant},
 };
@@ -110,6 +111,7 @@ impl Watcher for Show {
                 self.failure = Some(not_recorded(&why));
                 Ok(())
             }
+            Note::Debugger(what) => writeln!(self.notes, "gdb: {what}"),
             Note::Paused(true) => {
                 writeln!(self.notes, "\npaused at {} s; Ctrl-A p goes on", fleet.now())
             }
@@ -207,12 +209,15 @@ impl Spent {
     }
 }
 
-/// Begins the capture that the command line asks for.
-pub fn capture(outcome: &Outcome, runner: &mut Runner) -> Result<(), Failure> {
-    if let Some(path) = &outcome.pcap {
-        runner.capture = Some(Capture::create(path, runner.fleet())?);
+/// Begins the capture that the command line asks for. A named pipe waits for its reader: before the terminal and signals are
+/// ours, so that Ctrl-C ends that, too.
+pub fn capture(path: Option<&Path>, fleet: &mut Fleet) -> Result<Option<Capture>, Failure> {
+    let Some(path) = path else { return Ok(None) };
+    if patient::is_pipe(path) {
+        say!("waiting for a reader of {}", path.display());
     }
-    Ok(())
+    let failed = |e: InputError| Failure { code: cut(Code::BadInput), ..e.into() };
+    Capture::create(path, fleet).map(Some).map_err(failed)
 }
 
 /// Ends the capture and prints the summary; the code says whether the digest is the expected one.

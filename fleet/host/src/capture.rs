@@ -1,5 +1,6 @@
 //! What was on the media, as a pcapng file or into a named pipe that Wireshark reads live.
 
+use crate::patient::Patient;
 use fleet::{Fleet, MediumId};
 use netsim::{
     ethernet::GATEWAY,
@@ -8,7 +9,6 @@ use netsim::{
 };
 use std::{
     collections::BTreeMap,
-    fs::File,
     io::{self, BufWriter, Write},
     path::Path,
 };
@@ -18,15 +18,15 @@ const ETHERNET: u16 = 1;
 
 /// A capture that grows while the fleet runs.
 pub struct Capture {
-    file: BufWriter<File>,
+    file: BufWriter<Patient>,
     writer: Writer,
     interfaces: BTreeMap<MediumId, u32>,
 }
 
 impl Capture {
-    /// Begins the file, and collects from the fleet's present time on.
+    /// Begins the file (a named pipe waits for its reader), and collects from the fleet's present time on.
     pub fn create(path: &Path, fleet: &mut Fleet) -> Result<Capture, crate::InputError> {
-        let file = File::create(path)
+        let file = Patient::create(path)
             .map_err(|source| crate::InputError::Write { path: path.display().to_string(), source })?;
         let mut writer = Writer::new("flotilla");
         let mut interfaces = BTreeMap::new();

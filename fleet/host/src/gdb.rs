@@ -12,7 +12,7 @@ use emu_core::{cpu::Arch, device::ResetKind};
 use emu_debug::{DebugTarget, End, Event, GdbServer, Points, Resume, StopReason};
 use fleet::{Act, Command, Fleet, Node};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{SocketAddr, TcpListener},
 };
 use tokio::sync::mpsc;
@@ -33,6 +33,23 @@ pub fn bind(addr: SocketAddr, nodes: usize) -> Result<Vec<TcpListener>, crate::I
     };
     (0..nodes).map(listen).collect()
 }
+
+/// Where gdb connects to which node, a line for each; of many nodes on consecutive ports the first and the last.
+pub fn places(ports: &[TcpListener], names: &[&str]) -> Vec<String> {
+    let line = |(port, name): (&TcpListener, &&str)| Some(format!("{name} on {}", port.local_addr().ok()?));
+    let all: Vec<_> = ports.iter().zip(names).filter_map(line).collect();
+    let numbers: Vec<_> = ports.iter().filter_map(|p| Some(p.local_addr().ok()?.port())).collect();
+    let in_turn = numbers.windows(2).all(|w| w[1].checked_sub(w[0]) == Some(1));
+    match &all[..] {
+        [first, .., last] if in_turn && all.len() > MOST_LINES => {
+            vec![first.clone(), format!("({} more)", all.len() - 2), last.clone()]
+        }
+        _ => all,
+    }
+}
+
+/// More nodes than this are not told one by one.
+const MOST_LINES: usize = 16;
 
 /// By which a session reaches its node.
 struct Handle {
@@ -69,6 +86,10 @@ impl DebugTarget for Handle {
         self.fleet.as_mut().map_or(0, |fleet| fleet.debug_read(self.node, addr, out))
     }
     fn write_mem(&mut self, addr: u64, bytes: &[u8]) -> bool {
+        // All or nothing: half a write would be done, and refused.
+        if self.read_mem(addr, &mut vec![0; bytes.len()]) < bytes.len() {
+            return false;
+        }
         self.apply(Act::WriteMemory { addr, bytes: bytes.to_vec() })
     }
     fn set_points(&mut self, points: &Points) {
@@ -110,6 +131,10 @@ pub struct Debuggers {
     sessions: BTreeMap<u32, Session>,
     /// A debugger asked for the end of the run.
     pub killed: bool,
+    /// Nodes that stand, as was told to debuggers that wait for theirs.
+    told: BTreeSet<u32>,
+    /// What was told last, for people.
+    pub said: Option<String>,
 }
 
 impl Debuggers {
@@ -145,11 +170,35 @@ impl Debuggers {
             }
             HostEvent::Typed(_) | HostEvent::Quit | HostEvent::Pause => {}
         }
+        self.tell(place);
+    }
+
+    /// A debugger that waits for its node learns that another one's stands still, and virtual time with it.
+    fn tell(&mut self, place: &Place) {
+        let sessions = || self.sessions.iter();
+        let goes_on = |s: &Session| s.server.is_running() && s.resume == Resume::Continue;
+        let standing: BTreeSet<u32> =
+            sessions().filter(|(_, s)| !s.server.is_running()).map(|(n, _)| *n).collect();
+        self.told.retain(|n| self.sessions.get(n).is_some_and(|s| !goes_on(s)));
+        let waits = sessions().any(|(_, s)| goes_on(s));
+        if !waits || standing.is_subset(&self.told) {
+            return;
+        }
+        let name = |n: &u32| place.as_ref().and_then(|f| Some(f.nodes().nth(*n as usize)?.name.clone()));
+        let names: Vec<_> = standing.iter().filter_map(name).collect();
+        let text = format!("virtual time stands still: another gdb holds {}", names.join(", "));
+        for session in self.sessions.values_mut().filter(|s| goes_on(s)) {
+            session.server.tell(&text);
+            let _ = session.output.try_send(session.server.take_output()); // a gdb that does not read learns it late
+        }
+        self.told.extend(standing);
+        self.said = Some(text);
     }
 
     /// Tells a node's debugger, if there is one, why the node stopped.
     pub fn stopped(&mut self, place: &mut Place, node: u32, reason: StopReason) {
         self.with(place, node, |s| s.report(reason));
+        self.tell(place);
     }
 
     /// A step is done; a stepped range may want another.

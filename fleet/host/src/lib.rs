@@ -17,6 +17,7 @@ pub mod lab;
 pub mod load;
 pub mod outlet;
 pub mod pace;
+pub mod patient;
 pub mod pool;
 pub mod pty;
 pub mod record;

@@ -69,6 +69,8 @@ pub enum Note {
     CaptureFailed(String),
     /// Virtual time stands still now, or goes on.
     Paused(bool),
+    /// A debugger waits, and why.
+    Debugger(String),
     /// The session could not be written any more: the run ends.
     RecordingFailed(String),
     /// A guest ended itself.
@@ -162,6 +164,7 @@ impl Runner {
     /// Runs until something ends it. Debuggers still connected are told.
     pub fn run(&mut self, watcher: &mut dyn Watcher) -> End {
         let end = self.run_to_end(watcher);
+        self.settle(watcher);
         let states: Vec<_> = self.fleet().nodes().map(|n| n.state).collect();
         for (node, state) in (0..).zip(states) {
             let code = match state {
@@ -174,6 +177,16 @@ impl Runner {
         end
     }
 
+    /// What was typed just before the end happens at the end: what counts is in the journal. In the middle of an epoch,
+    /// where nothing can happen to the fleet, it does not count, and no digest is taken.
+    fn settle(&mut self, watcher: &mut dyn Watcher) {
+        let fleet = self.fleet.as_mut().expect(HOME);
+        if fleet.between_epochs() && fleet.has_pending() {
+            let _ = fleet.run_until(fleet.now(), &*self.executor);
+            let _ = watcher.console(&fleet.take_console());
+        }
+    }
+
     fn run_to_end(&mut self, watcher: &mut dyn Watcher) -> End {
         while self.plan.wait_for_debugger && !self.debuggers.any() && !self.quit {
             self.wait(None);
@@ -184,6 +197,9 @@ impl Runner {
             }
             if self.quit || self.debuggers.killed {
                 return End::Quit;
+            }
+            if let Some(what) = self.debuggers.said.take() {
+                watcher.note(self.fleet(), Note::Debugger(what));
             }
             if self.debuggers.holds() {
                 self.wait(None);

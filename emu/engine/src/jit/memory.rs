@@ -1,13 +1,16 @@
 //! Memory for compiled code: one range of host memory, mapped twice. Code runs from one mapping, which nobody can write, and
 //! is written through the other, which nobody can execute (W^X).
 //!
+//! A process that forks has no code memory in the child, which must exec before it runs a machine.
+//!
 //! It is handed out in slabs. A slab belongs to a [`CodePage`](crate::shared::CodePage) and comes back when the page is
 //! dropped, which nobody who could execute in it lets happen: see [`super`].
 
 use super::counters::COUNTERS;
 use nix::sys::{
     memfd::{MFdFlags, memfd_create},
-    mman::{MapFlags, ProtFlags, mmap},
+    mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap},
+    resource::{Resource, getrlimit},
 };
 use std::{
     num::NonZeroUsize,
@@ -55,12 +58,23 @@ pub fn get() -> Result<&'static CodeMemory, &'static str> {
 impl CodeMemory {
     fn new() -> Result<CodeMemory, String> {
         let no = |what: &str, e: nix::Error| format!("{what} for compiled code: {e}");
+        // To make the file longer than the limit would end the process with SIGXFSZ.
+        let (most, _) = getrlimit(Resource::RLIMIT_FSIZE).map_err(|e| no("no memory", e))?;
+        if most < SIZE as u64 {
+            return Err(format!(
+                "no memory for compiled code: the limit on file sizes (ulimit -f) is {most} bytes"
+            ));
+        }
         let file = memfd_create(c"flotilla-code", MFdFlags::MFD_CLOEXEC).map_err(|e| no("no memory", e))?;
         nix::unistd::ftruncate(&file, SIZE as i64).map_err(|e| no("no memory", e))?;
         let Some(size) = NonZeroUsize::new(SIZE) else { unreachable!("a constant") };
         let map = |prot| {
             // SAFETY: a new mapping at an address of the kernel's choice; nothing else lies there.
-            unsafe { mmap(None, size, prot, MapFlags::MAP_SHARED, &file, 0) }
+            let at = unsafe { mmap(None, size, prot, MapFlags::MAP_SHARED, &file, 0) }?;
+            // A process that forks and does not exec would write into its parent's code. It does not get the mapping.
+            // SAFETY: the whole of the mapping that was just made; its contents stay.
+            unsafe { madvise(at, SIZE, MmapAdvise::MADV_DONTFORK) }?;
+            Ok(at)
         };
         let run = map(ProtFlags::PROT_READ | ProtFlags::PROT_EXEC)
             .map_err(|e| no("the system forbids executable memory", e))?;
