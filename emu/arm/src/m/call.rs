@@ -46,9 +46,9 @@ pub const VMSR: u32 = 0x201;
 /// Rounding in `c`: 0 to 3 are A, N, P, M as VCVTA and its like encode them; this one is towards zero.
 pub const ROUND_ZERO: u8 = emu_engine::ir::float::TO_ZERO;
 /// As FPSCR says.
-pub const ROUND_FPSCR: u8 = 5;
+pub const ROUND_FPSCR: u8 = emu_engine::ir::float::BY_STATUS;
 /// As FPSCR says, and inexact results are flagged (VRINTX).
-pub const ROUND_EXACT: u8 = 6;
+pub const ROUND_EXACT: u8 = emu_engine::ir::float::EXACT;
 
 /// What people call a function.
 pub(super) fn name(id: u32) -> &'static str {

@@ -54,5 +54,15 @@ pub const TO_FIXED: u32 = 23;
 pub const FROM_FIXED: u32 = 24;
 /// `a` to an integral value, rounded by `c`.
 pub const ROUND: u32 = 25;
-/// Rounding in `c`: towards zero. Others are the front end's.
+/// Rounding in `c`: to the nearest, an even one if two are. Those that have no name here are the front end's.
+pub const TO_NEAREST: u8 = 1;
+/// Rounding in `c`: up.
+pub const UP: u8 = 2;
+/// Rounding in `c`: down.
+pub const DOWN: u8 = 3;
+/// Rounding in `c`: as the status says.
+pub const BY_STATUS: u8 = 5;
+/// Rounding in `c`: as the status says; inexact results are flagged.
+pub const EXACT: u8 = 6;
+/// Rounding in `c`: towards zero.
 pub const TO_ZERO: u8 = 4;

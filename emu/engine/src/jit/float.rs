@@ -24,6 +24,7 @@ mod sse {
     pub const STORE: u32 = 0x0f11;
     pub const FROM_INT: u32 = 0x0f2a;
     pub const TO_INT: u32 = 0x0f2c;
+    pub const TO_INT_ROUNDED: u32 = 0x0f2d;
     pub const COMPARE: u32 = 0x0f2e;
     pub const SQRT: u32 = 0x0f51;
     pub const XOR: u32 = 0x0f57;
@@ -31,10 +32,37 @@ mod sse {
     pub const MUL: u32 = 0x0f59;
     pub const CONVERT: u32 = 0x0f5a;
     pub const SUB: u32 = 0x0f5c;
+    pub const MIN: u32 = 0x0f5d;
     pub const DIV: u32 = 0x0f5e;
+    pub const MAX: u32 = 0x0f5f;
+    /// To an integral value (SSE4.1), with its prefix; the next opcode up is for doubles.
+    pub const ROUND: u32 = 0x660f_3a0a;
     /// General register from or to a vector register.
     pub const TO_VECTOR: u32 = 0x6600_0f6e;
     pub const FROM_VECTOR: u32 = 0x6600_0f7e;
+}
+
+/// Whether there is a template.
+fn known(o: &Op) -> bool {
+    match o.imm {
+        float::MLA..=float::DIV | float::SQRT | float::CMP | float::CMP0 => true,
+        float::PRECISION | float::FROM_INT | float::MAXNM | float::MINNM => true,
+        float::FMA..=float::FNMS => super::has_fma(),
+        float::TO_INT => matches!(o.c, float::TO_ZERO | float::TO_NEAREST | float::BY_STATUS),
+        float::ROUND => (float::TO_NEAREST..=float::EXACT).contains(&o.c) && super::has_rounding(),
+        float::TO_FIXED | float::FROM_FIXED => o.c == 32,
+        _ => false,
+    }
+}
+
+/// The host's number of a rounding to integral values.
+fn rounding(c: u8) -> u8 {
+    match c {
+        float::DOWN => 1,
+        float::UP => 2,
+        float::TO_ZERO => 3,
+        _ => 0, // to the nearest, which the status says, too
+    }
 }
 
 /// How a result may be other than an ordinary number.
@@ -104,11 +132,7 @@ impl Compiler<'_> {
 
     /// A function of [`float`], or the helper if there is no template.
     pub(super) fn float(&mut self, i: usize, o: &Op) {
-        let known = matches!(o.imm, float::MLA..=float::DIV | float::SQRT | float::CMP | float::CMP0)
-            || matches!(o.imm, float::FMA..=float::FNMS) && super::has_fma()
-            || matches!(o.imm, float::PRECISION | float::FROM_INT)
-            || o.imm == float::TO_INT && o.c == float::TO_ZERO;
-        if !known {
+        if !known(o) {
             return self.call_helper(i);
         }
         let slow = self.slow(i);
@@ -141,6 +165,24 @@ impl Compiler<'_> {
                 self.store_float(o.d, double);
             }
             float::CMP | float::CMP0 => self.compare_floats(o, double, slow),
+            float::MAXNM | float::MINNM => {
+                let (a, b) = (self.fp(o.a, double), self.fp(o.b, double));
+                self.sse(double, sse::LOAD, XMM0, a);
+                self.compare_with(double, b);
+                // NaNs, and equal numbers, which zeros of both signs are, too.
+                self.a.jcc(cc::P, slow);
+                self.a.jcc(cc::E, slow);
+                self.sse(double, if o.imm == float::MAXNM { sse::MAX } else { sse::MIN }, XMM0, b);
+                self.store_float(o.d, double);
+            }
+            float::ROUND => {
+                let a = self.fp(o.a, double);
+                self.a.op(false, if double { sse::ROUND + 1 } else { sse::ROUND }, XMM0, a);
+                self.a.bytes(&[rounding(o.c)]);
+                self.check(double, XMM0, Check::Finite, &[], slow);
+                self.store_float(o.d, double);
+            }
+            float::TO_FIXED | float::FROM_FIXED => self.fixed(o, double, slow),
             _ => self.convert(o, double, slow),
         }
         self.back();
@@ -188,6 +230,11 @@ impl Compiler<'_> {
         self.sse(double, sse::STORE, XMM0, d);
     }
 
+    /// Compares the number in `xmm0`.
+    fn compare_with(&mut self, double: bool, b: Rm) {
+        self.a.op(false, if double { 0x6600_0000 | sse::COMPARE } else { sse::COMPARE }, XMM0, b);
+    }
+
     fn compare_floats(&mut self, o: &Op, double: bool, slow: Label) {
         let (a, mut b) = (self.fp(o.a, double), self.fp(o.b, double));
         self.sse(double, sse::LOAD, XMM0, a);
@@ -195,7 +242,7 @@ impl Compiler<'_> {
             self.a.op(false, sse::XOR, XMM1, Rm::R(XMM1));
             b = Rm::R(XMM1);
         }
-        self.a.op(false, if double { 0x6600_0000 | sse::COMPARE } else { sse::COMPARE }, XMM0, b);
+        self.compare_with(double, b);
         self.a.jcc(cc::P, slow);
         // C is set but for "less": 2 for greater, 4 more for equal, 6 more for less.
         self.a.op8(op::SET + u32::from(cc::B), 0, Rm::R(RAX));
@@ -226,30 +273,65 @@ impl Compiler<'_> {
             }
             float::TO_INT => {
                 let (a, d) = (self.fp(o.a, double), self.fp(o.d, false));
-                let prefix = if double { 0xf200_0000 } else { 0xf300_0000 };
-                let signed = o.b != 0;
-                self.a.op(!signed, prefix | sse::TO_INT, RAX, a);
-                if signed {
-                    // What the host gives for everything out of range.
-                    self.a.alu_imm(false, op::CMP, Rm::R(RAX), 0x8000_0000);
-                    self.a.jcc(cc::E, slow);
-                } else {
-                    self.a.op(false, op::LOAD, RCX, Rm::R(RAX));
-                    self.a.op(true, op::CMP, RAX, Rm::R(RCX));
-                    self.a.jcc(cc::NE, slow);
-                }
+                let opcode = if o.c == float::TO_ZERO { sse::TO_INT } else { sse::TO_INT_ROUNDED };
+                self.integer(double, opcode, a, o.b != 0, slow);
                 self.a.op(false, op::STORE, RAX, d);
             }
             _ => {
                 let a = self.fp(o.a, false);
-                let prefix = if double { 0xf200_0000 } else { 0xf300_0000 };
-                let signed = o.b != 0;
-                self.a.op(false, op::LOAD, RAX, a);
-                self.a.op(false, sse::XOR, XMM0, Rm::R(XMM0));
-                self.a.op(!signed, prefix | sse::FROM_INT, XMM0, Rm::R(RAX));
+                self.from_integer(double, a, o.b != 0);
                 self.store_float(o.d, double);
             }
         }
+    }
+
+    /// `rax` becomes the number at `a` as an integer of 32 bits.
+    fn integer(&mut self, double: bool, opcode: u32, a: Rm, signed: bool, slow: Label) {
+        let prefix = if double { 0xf200_0000 } else { 0xf300_0000 };
+        self.a.op(!signed, prefix | opcode, RAX, a);
+        if signed {
+            // What the host gives for everything out of range.
+            self.a.alu_imm(false, op::CMP, Rm::R(RAX), 0x8000_0000);
+            self.a.jcc(cc::E, slow);
+        } else {
+            self.a.op(false, op::LOAD, RCX, Rm::R(RAX));
+            self.a.op(true, op::CMP, RAX, Rm::R(RCX));
+            self.a.jcc(cc::NE, slow);
+        }
+    }
+
+    /// `xmm0` becomes the integer of 32 bits at `a`.
+    fn from_integer(&mut self, double: bool, a: Rm, signed: bool) {
+        let prefix = if double { 0xf200_0000 } else { 0xf300_0000 };
+        self.a.op(false, op::LOAD, RAX, a);
+        self.a.op(false, sse::XOR, XMM0, Rm::R(XMM0));
+        self.a.op(!signed, prefix | sse::FROM_INT, XMM0, Rm::R(RAX));
+    }
+
+    /// Integers of 32 bits that are multiples of a power of two, by which numbers are multiplied without rounding.
+    fn fixed(&mut self, o: &Op, double: bool, slow: Label) {
+        let (d, signed, to) = (self.fp(o.d, double), o.b != 0, o.imm == float::TO_FIXED);
+        let exp = if to { o.imm2 as i32 } else { -(o.imm2 as i32) };
+        if to {
+            self.sse(double, sse::LOAD, XMM0, d);
+        } else {
+            self.from_integer(double, d, signed);
+        }
+        if double {
+            self.a.mov_imm64(RAX, ((1023 + exp) as u64) << 52);
+        } else {
+            self.a.mov_imm(RAX, ((127 + exp) as u32) << 23);
+        }
+        self.a.op(double, sse::TO_VECTOR, XMM1, Rm::R(RAX));
+        self.sse(double, sse::MUL, XMM0, Rm::R(XMM1));
+        if !to {
+            return self.store_float(o.d, double);
+        }
+        self.integer(double, sse::TO_INT, Rm::R(XMM0), signed, slow);
+        if double && signed {
+            self.a.op(true, op::MOVSXD, RAX, Rm::R(RAX));
+        }
+        self.a.op(double, op::STORE, RAX, d);
     }
 
     /// A single in `xmm0` made of a double, which may be zero.

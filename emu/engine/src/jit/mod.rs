@@ -82,6 +82,10 @@ fn has_fma() -> bool {
     std::is_x86_feature_detected!("fma")
 }
 
+fn has_rounding() -> bool {
+    std::is_x86_feature_detected!("sse4.1")
+}
+
 fn page_index(pc: u32) -> usize {
     (pc as usize / PAGE) & (JOINED - 1)
 }
