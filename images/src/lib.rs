@@ -29,6 +29,8 @@ const SHIPPED: &[(&str, &[u8])] = &[
     ("bench-core-rv32", include_bytes!("../guests/bench/core-rv32.elf")),
     ("bench-fp-m4", include_bytes!("../guests/bench/fp-m4.elf")),
     ("bench-fp-m7", include_bytes!("../guests/bench/fp-m7.elf")),
+    ("bench-dsp-matrix", include_bytes!("../guests/bench/dsp-matrix.elf")),
+    ("bench-dsp-mix", include_bytes!("../guests/bench/dsp-mix.elf")),
     ("bench-wake", include_bytes!("../guests/bench/wake.elf")),
     ("bench-wake-rv32", include_bytes!("../guests/bench/wake-rv32.elf")),
 ];

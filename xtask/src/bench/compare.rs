@@ -49,6 +49,15 @@ const FP_M7: Guest = Guest {
     checked: "2s",
 };
 
+const DSP_MATRIX: Guest = Guest {
+    image: "bench-dsp-matrix",
+    machine: "mps2-an386",
+    qemu: &[ARM, "-M", "mps2-an386", "-semihosting"],
+    expect: "dsp ok",
+    checked: "2s",
+};
+const DSP_MIX: Guest = Guest { image: "bench-dsp-mix", ..DSP_MATRIX };
+
 /// Counts instructions, so that virtual time is exact: what ours always does.
 const ICOUNT: &[&str] = &["-icount", "shift=0"];
 
@@ -74,6 +83,14 @@ pub fn fp_m4(name: &str) -> Result<Outcome> {
 
 pub fn fp_m7(name: &str) -> Result<Outcome> {
     against_qemu(name, &FP_M7, &[], Mark::new(1.5, 3.0))
+}
+
+pub fn dsp_matrix(name: &str) -> Result<Outcome> {
+    against_qemu(name, &DSP_MATRIX, &[], Mark::new(1.2, 2.0))
+}
+
+pub fn dsp_mix(name: &str) -> Result<Outcome> {
+    against_qemu(name, &DSP_MIX, &[], Mark::new(1.0, 1.5))
 }
 
 fn against_qemu(name: &str, guest: &Guest, more: &[&str], mark: Mark) -> Result<Outcome> {

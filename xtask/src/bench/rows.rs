@@ -19,6 +19,8 @@ pub const CASES: &[Case] = &[
     Case { name: "rv32-vs-qemu-icount", measure: compare::rv32_icount },
     Case { name: "fp-m4-vs-qemu", measure: compare::fp_m4 },
     Case { name: "fp-m7-vs-qemu", measure: compare::fp_m7 },
+    Case { name: "dsp-matrix-vs-qemu", measure: compare::dsp_matrix },
+    Case { name: "dsp-mix-vs-qemu", measure: compare::dsp_mix },
     Case { name: "fleet-1000-vs-1", measure: fleets::thousand },
     Case { name: "fleet-10000-vs-100", measure: fleets::ten_thousand },
     Case { name: "node-memory", measure: fleets::memory },
