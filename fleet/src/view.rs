@@ -46,6 +46,8 @@ pub struct MistakeView {
     pub place: Option<String>,
     /// How often.
     pub count: u64,
+    /// Others may follow from it: an instruction that the core lacks.
+    pub cause: bool,
 }
 
 /// One node.
@@ -105,6 +107,7 @@ fn node_view(n: &Node, now: Time) -> NodeView {
         first: s.first,
         place: s.pc.map(|pc| n.firmware.place(pc)),
         count: s.count,
+        cause: matches!(what, emu_core::diag::Mistake::Instruction(_)),
     };
     let names = (0..m.bus.device_count()).map(|i| emu_core::device::DevId(i as u16));
     let display = |d| Some((device(d), m.bus.device(d)?.view(now)?));

@@ -151,6 +151,14 @@ pub trait Cpu: Send + Sync {
     fn engine_stats(&self) -> EngineStats {
         EngineStats::default()
     }
+    /// Whether a board can lead a pin to interrupt line `line`.
+    fn has_line(&self, _line: u16) -> bool {
+        true
+    }
+    /// Stretches of addresses (first, size, what is there) that lead to no bus: the core has them itself.
+    fn own_addresses(&self) -> Vec<(u64, u64, &'static str)> {
+        vec![]
+    }
     /// What this core model leaves out.
     fn not_modelled(&self) -> &'static [&'static str];
 }

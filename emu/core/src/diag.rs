@@ -37,6 +37,8 @@ pub enum Mistake {
     Misuse(Cow<'static, str>),
     /// Something real that is not modelled.
     Unimplemented(Cow<'static, str>),
+    /// An instruction that exists, but not on this core. Other mistakes may follow from it.
+    Instruction(Cow<'static, str>),
 }
 
 impl std::fmt::Display for Mistake {
@@ -50,7 +52,7 @@ impl std::fmt::Display for Mistake {
                 write!(f, "write to read-only register +{offset:#x}")
             }
             Mistake::Direction { offset, .. } => write!(f, "read from write-only register +{offset:#x}"),
-            Mistake::Misuse(m) => f.write_str(m),
+            Mistake::Misuse(m) | Mistake::Instruction(m) => f.write_str(m),
             Mistake::Unimplemented(m) => write!(f, "not modelled: {m}"),
         }
     }

@@ -282,6 +282,11 @@ impl Memory {
         let first_ram = self.ram_pages;
         if kind == RegionKind::Ram {
             self.ram_pages += count as u32;
+            if !self.ram.is_empty() {
+                // Another region was filled before this one was known.
+                self.ram.resize(self.ram_pages as usize * PAGE, 0);
+                self.ram_hashes.resize_with(self.ram_pages as usize, OnceLock::new);
+            }
         }
         let region = Region { name: name.to_string(), base, size, kind, writer: None, first_slot, first_ram };
         let i = self.regions.partition_point(|r| r.base < base);

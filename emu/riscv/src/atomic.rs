@@ -3,6 +3,7 @@
 use crate::{
     call::{LR, SC},
     core::Core,
+    pmp::Kind,
     trap::{LOAD_MISALIGNED, STORE_FAULT, STORE_MISALIGNED, Trap},
 };
 use emu_core::bus::Bus;
@@ -38,11 +39,12 @@ fn store_conditional(core: &mut Core, bus: &mut Bus, addr: u32, op: &Op) -> Resu
     Ok(())
 }
 
-/// What fails of an AMO's read is a store access fault (volume II, table 3.6).
+/// What fails of an AMO's read is a store access fault (volume II, table 3.6), and it does not read what it may not write.
 fn read(core: &mut Core, bus: &mut Bus, addr: u32, kind: u32) -> Result<u32, Trap> {
     match bus.fabric.mem.read32(addr.into()) {
         Some(v) => Ok(v),
         None if kind == LR => core.load(bus, addr, 4, 0),
+        None if core.allowed(addr, 4, Kind::Write).is_none() => Err(Trap::new(STORE_FAULT, addr)),
         None => core.load(bus, addr, 4, 0).map_err(|_| Trap::new(STORE_FAULT, addr)),
     }
 }

@@ -1,10 +1,11 @@
-//! A hart for the engine: register file, machine-mode registers, and the slow paths of memory accesses.
+//! A hart for the engine: register file, control and status registers, and the slow paths of memory accesses.
 
 use crate::{
     PC, X0, call,
     config::Config,
-    csr::{Csrs, Now},
+    csr::{Csrs, Mode, Now, View},
     decode,
+    pmp::Kind,
     trap::{FETCH_FAULT, LOAD_FAULT, STORE_FAULT, Trap},
 };
 use emu_core::{
@@ -23,7 +24,7 @@ use emu_engine::{
 pub struct Core {
     /// The registers from [`X0`](crate::X0) on, the program counter in [`PC`], temporaries.
     pub regs: Regs,
-    /// Machine-mode registers and state.
+    /// Control and status registers, modes and state.
     pub csr: Csrs,
     /// Number of this hart in its machine.
     pub index: u16,
@@ -36,13 +37,60 @@ pub struct Core {
     pub(crate) semihosting: bool,
     /// Instructions executed that `retired` does not count yet, where somebody may ask. Not state.
     since: u64,
+    /// What is cached of memory and of code holds for this; `None`: for nothing. Not state.
+    view: Option<View>,
+    /// How often [`View::fetch`] changed, or PMP under it. Not state.
+    views: u64,
+    /// The page that may be executed wholly, with the start of the next one. Not state.
+    exec_page: u32,
 }
+
+const NO_PAGE: u32 = u32::MAX;
 
 impl Core {
     /// After power-on; [`Core::reset`] sets the program counter.
     pub fn new(cfg: Config, index: u16) -> Core {
         let csr = Csrs::new(Now { cycle: 0, executed: 0 });
-        Core { regs: Regs::default(), csr, index, retired: 0, taken: 0, cfg, semihosting: false, since: 0 }
+        Core {
+            regs: Regs::default(),
+            csr,
+            index,
+            retired: 0,
+            taken: 0,
+            cfg,
+            semihosting: false,
+            since: 0,
+            view: None,
+            views: 0,
+            exec_page: NO_PAGE,
+        }
+    }
+
+    /// What is cached about memory may be wrong: PMP, or all of the state, was replaced.
+    pub fn forget_views(&mut self) {
+        self.view = None;
+    }
+
+    /// The next instruction needs another view than this one.
+    pub(crate) fn view_changed(&self) -> bool {
+        self.view != Some(self.csr.view())
+    }
+
+    /// After anything that may have changed the mode or PMP: drops what was cached under the old ones.
+    fn refresh_view(&mut self, bus: &mut Bus) {
+        let new = self.csr.view();
+        if self.view == Some(new) {
+            return;
+        }
+        // What was allowed to anybody is allowed to who is not bound.
+        if new.data.is_some() && self.view.is_none_or(|old| old.data != new.data) {
+            bus.fabric.mem.flush();
+        }
+        if self.view.is_none_or(|old| old.fetch != new.fetch) {
+            self.exec_page = NO_PAGE;
+            self.views += 1;
+        }
+        self.view = Some(new);
     }
 
     /// Back to the reset state: a0 holds the hart's number, as boot loaders hand it on; all other registers are zero.
@@ -51,6 +99,7 @@ impl Core {
         self.csr.reset(now);
         self.regs = Regs::default();
         self.taken += 1;
+        self.forget_views();
         self.regs.set(X0 + 10, self.index.into());
         self.set_pc(self.cfg.reset_vector);
     }
@@ -74,7 +123,14 @@ impl Core {
     }
 
     fn attrs(&self) -> Attrs {
-        Attrs { secure: false, privileged: true, master: self.index }
+        let privileged = self.csr.data_mode() == Mode::Machine;
+        Attrs { secure: false, privileged, master: self.index }
+    }
+
+    /// Whether PMP allows a load or store, and if so, whether it allows all aligned ones of its page.
+    pub(crate) fn allowed(&self, addr: u32, size: u8, kind: Kind) -> Option<bool> {
+        let mode = self.csr.data_mode();
+        self.csr.pmp.allows(addr, size, kind, mode).then(|| self.csr.pmp.page_uniform(addr, mode))
     }
 
     /// The address of the part of an access that failed: a misaligned one may begin in memory and end beyond it.
@@ -143,29 +199,49 @@ impl Guest for Core {
             self.set_pc(pc);
             self.taken += 1;
         }
+        self.refresh_view(bus);
         Poll::Run
     }
 
-    fn check_fetch(&mut self, _: &mut Bus, _: u32) -> Result<(), Trap> {
+    /// Each half of an instruction is fetched by itself, so that mtval tells which one may not be (volume II, 3.1.16).
+    fn check_fetch(&mut self, bus: &mut Bus, pc: u32) -> Result<(), Trap> {
+        let (pmp, mode) = (&self.csr.pmp, self.csr.mode);
+        let ok = |addr| pmp.allows(addr, 2, Kind::Fetch, mode);
+        let mut first = [0; 2];
+        bus.fabric.mem.peek(pc.into(), &mut first);
+        let halves = if self.reaches_on(first[0].into()) { 2 } else { 1 };
+        if let Some(half) = (0..halves).find(|half| !ok(pc.wrapping_add(2 * half))) {
+            return Err(Trap::new(FETCH_FAULT, pc.wrapping_add(2 * half)));
+        }
+        let next = (pc | 0xfff).wrapping_add(1);
+        let whole = pmp.page_uniform(pc, mode) && ok(next);
+        self.exec_page = if whole { pc >> 12 } else { NO_PAGE };
         Ok(())
     }
     #[inline(always)]
     fn checks_fetch(&self) -> bool {
-        false
+        self.view.is_none_or(|v| v.fetch.is_some()) && self.pc() >> 12 != self.exec_page
+    }
+    fn permissions(&self) -> u64 {
+        self.views
     }
     fn fetch_fault(&self, pc: u32) -> Trap {
         Trap::new(FETCH_FAULT, pc)
     }
 
     fn load(&mut self, bus: &mut Bus, addr: u32, size: u8, _: u8) -> Result<u32, Trap> {
+        let fault = Trap::new(LOAD_FAULT, addr);
+        let cache = self.allowed(addr, size, Kind::Read).ok_or(fault)?;
         let splits = Core::splits_device(bus, addr, size);
-        let read = if splits { None } else { bus.read(addr.into(), size, self.attrs(), true).ok() };
+        let read = if splits { None } else { bus.read(addr.into(), size, self.attrs(), cache).ok() };
         read.map(|v| v as u32).ok_or_else(|| Trap::new(LOAD_FAULT, Core::failed_at(bus, addr, size)))
     }
 
     fn store(&mut self, bus: &mut Bus, addr: u32, size: u8, v: u32, _: u8) -> Result<(), Trap> {
+        let fault = Trap::new(STORE_FAULT, addr);
+        let cache = self.allowed(addr, size, Kind::Write).ok_or(fault)?;
         let splits = Core::splits_device(bus, addr, size);
-        let written = !splits && bus.write(addr.into(), size, v.into(), self.attrs(), true).is_ok();
+        let written = !splits && bus.write(addr.into(), size, v.into(), self.attrs(), cache).is_ok();
         if written { Ok(()) } else { Err(Trap::new(STORE_FAULT, Core::failed_at(bus, addr, size))) }
     }
 
@@ -193,14 +269,18 @@ impl Guest for Core {
 
     fn raise(&mut self, bus: &mut Bus, trap: Trap) {
         let pc = self.pc();
-        // A fetch that finds nothing executes nothing; one that finds half an instruction is one.
-        let executed = trap.cause != FETCH_FAULT || trap.tval != pc;
-        let handler = self.csr.take_exception(pc, trap, executed);
+        // A fetch that finds nothing executes nothing; one that finds half an instruction is one, unless PMP
+        // forbids the other half.
+        let half = trap.tval != pc && self.csr.pmp.allows(trap.tval, 2, Kind::Fetch, self.csr.mode);
+        let executed = trap.cause != FETCH_FAULT || half;
+        let sp = self.regs.get(X0 + 2);
+        let handler = self.csr.take_exception(pc, trap, executed, sp);
         self.set_pc(handler);
         self.taken += 1;
         if self.csr.locked {
             bus.fabric.pc = Some(pc.into());
-            let what = format!("{trap}, in the first instruction of the trap handler: the hart hangs");
+            let place = if pc == handler { "the first instruction of " } else { "" };
+            let what = format!("{trap}, in {place}the trap handler, again and again: the hart hangs");
             bus.fabric.mistake(DevId::cpu(self.index), Mistake::Misuse(what.into()));
         }
     }

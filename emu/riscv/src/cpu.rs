@@ -1,6 +1,13 @@
 //! The hart as the machine sees it.
 
-use crate::{PC, X0, config::Config, core::Core, csr::Csrs, gdb};
+use crate::{
+    PC, X0,
+    config::Config,
+    core::Core,
+    csr::Csrs,
+    gdb,
+    trap::{EXTERNAL, SOFTWARE, TIMER},
+};
 use emu_core::{
     bus::Bus,
     cpu::{Arch, Cpu, CpuExit, Engine, EngineStats, Run},
@@ -28,12 +35,13 @@ struct Saved {
 
 const NOT_MODELLED: &[&str] = &[
     "instruction timing: every instruction takes one cycle; traps and MRET take none",
-    "user and supervisor mode, delegation, address translation (satp, medeleg, mideleg and mcounteren read as zero)",
-    "physical memory protection: pmpcfg and pmpaddr hold what is written, but forbid nothing",
+    "supervisor mode, delegation, address translation (satp, medeleg and mideleg read as zero)",
+    "F and D: their instructions are illegal, and the first of each kind is reported",
     "the time CSR (reading it is illegal; CLINT has mtime), performance counters beyond mcycle and minstret",
     "triggers and debug mode as seen by the guest",
     "non-maskable interrupts, bus errors of posted writes: every fault is precise",
-    "a trap handler whose first instruction traps counts as a lockup: on hardware it repeats for ever",
+    "a trap handler whose first instruction traps, or one of whose instructions traps a thousand times on ever less stack, \
+     counts as a lockup: on hardware it repeats for ever",
 ];
 
 impl Hart {
@@ -96,6 +104,7 @@ impl Cpu for Hart {
             self.core.regs.set(n, v);
         }
         self.core.regs.set(PC, saved.pc);
+        self.core.forget_views();
         (self.core.retired, self.core.csr) = (saved.retired, saved.csr);
         self.cache.clear();
         Ok(())
@@ -143,6 +152,9 @@ impl Cpu for Hart {
     }
     fn engine_stats(&self) -> EngineStats {
         self.cache.stats()
+    }
+    fn has_line(&self, line: u16) -> bool {
+        [SOFTWARE, TIMER, EXTERNAL].contains(&line)
     }
     fn not_modelled(&self) -> &'static [&'static str] {
         NOT_MODELLED

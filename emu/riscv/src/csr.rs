@@ -1,12 +1,13 @@
-//! Control and status registers of machine mode, and how traps are taken (volume II, chapters 2 and 3).
+//! Control and status registers of machine and user mode, and how traps are taken (volume II, chapters 2 and 3).
 //!
-//! There is no user and no supervisor mode: mstatus.MPP reads as machine mode and cannot be changed, nothing is
-//! delegated. satp, medeleg, mideleg and mcounteren, which such a core would not have, read as zero and ignore writes:
-//! start-up code for QEMU's `virt` machine writes them before it has a trap handler.
+//! There is no supervisor mode, so nothing is delegated. Where images for QEMU's `virt` machine, whose harts have one, count
+//! on it before or beside any supervisor: satp, medeleg and mideleg read as zero and ignore writes; the supervisor's bits
+//! of mie and mip can be written, and make interrupts 9, 1 and 5, which machine mode takes (3.1.9 would have them zero).
 
 use crate::{
     counter::Counter,
-    trap::{EXTERNAL, SOFTWARE, TIMER, Trap},
+    pmp::Pmp,
+    trap::{EXTERNAL, S_EXTERNAL, S_SOFTWARE, S_TIMER, SOFTWARE, TIMER, Trap},
 };
 use serde::{Deserialize, Serialize};
 
@@ -44,8 +45,10 @@ pub mod num {
     pub const MHPMCOUNTER31H: u16 = 0xb9f;
     pub const CYCLE: u16 = 0xc00;
     pub const INSTRET: u16 = 0xc02;
+    pub const HPMCOUNTER31: u16 = 0xc1f;
     pub const CYCLEH: u16 = 0xc80;
     pub const INSTRETH: u16 = 0xc82;
+    pub const HPMCOUNTER31H: u16 = 0xc9f;
     pub const MVENDORID: u16 = 0xf11;
     pub const MARCHID: u16 = 0xf12;
     pub const MIMPID: u16 = 0xf13;
@@ -57,19 +60,45 @@ pub mod num {
 const STATUS_MIE: u32 = 1 << 3;
 /// mstatus.MPIE.
 const STATUS_MPIE: u32 = 1 << 7;
-/// mstatus.MPP: machine mode, the only one.
+/// mstatus.MPP.
 const STATUS_MPP: u32 = 3 << 11;
-/// RV32 with I, M, A and C.
-const RV32IMAC: u32 = 1 << 30 | 1 << 8 | 1 << 12 | 1 | 1 << 2;
-/// The interrupts that exist.
-const INTERRUPTS: u32 = 1 << SOFTWARE | 1 << TIMER | 1 << EXTERNAL;
+/// mstatus.MPRV.
+const STATUS_MPRV: u32 = 1 << 17;
+/// mstatus.TW.
+const STATUS_TW: u32 = 1 << 21;
+/// RV32 with I, M, A, C and U.
+const RV32IMAC: u32 = 1 << 30 | 1 << 8 | 1 << 12 | 1 | 1 << 2 | 1 << 20;
+/// The interrupts whose pending bits follow lines.
+const LINES: u32 = 1 << SOFTWARE | 1 << TIMER | 1 << EXTERNAL;
+/// Those whose pending bits are what was written.
+const WRITTEN: u32 = 1 << S_SOFTWARE | 1 << S_TIMER | 1 << S_EXTERNAL;
+/// mcounteren: cycle and instret; user mode has no other counter.
+const COUNTERS: u32 = 1 | 1 << 2;
 /// mcause.Interrupt.
 const INTERRUPT: u32 = 1 << 31;
-/// pmpcfg.L, and the bits of an entry that exist.
-const PMP_LOCK: u8 = 0x80;
-const PMP_BITS: u8 = 0x9f;
-/// pmpcfg.A of an entry that uses the address of the one before.
-const PMP_TOR: u8 = 1 << 3;
+
+/// A privilege mode (volume II, 1.2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Mode {
+    /// User mode, 0.
+    User,
+    /// Machine mode, 3.
+    Machine,
+}
+
+impl Mode {
+    /// Its number, as mstatus.MPP and debuggers have it.
+    pub fn number(self) -> u32 {
+        match self {
+            Mode::User => 0,
+            Mode::Machine => 3,
+        }
+    }
+    /// The mode of a number, if there is one.
+    pub fn of(number: u32) -> Option<Mode> {
+        [Mode::User, Mode::Machine].into_iter().find(|m| m.number() == number)
+    }
+}
 
 /// What the counters follow, as it is before the instruction that asks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,17 +109,36 @@ pub struct Now {
     pub executed: u64,
 }
 
+/// What the modes of instructions and data, and what PMP makes of them, hang on: who caches that, must look again when it changes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct View {
+    /// The mode that PMP holds fetches to; `None`: they cannot fail.
+    pub fetch: Option<Mode>,
+    /// The same for loads and stores that are aligned.
+    pub data: Option<Mode>,
+}
+
 /// The registers of machine mode and what else a hart is in.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Csrs {
+    /// The mode it runs in.
+    pub mode: Mode,
+    /// mstatus.MPP: the mode before the trap.
+    pub mstatus_mpp: Mode,
+    /// mstatus.MPRV: loads and stores of machine mode have the privilege of MPP.
+    pub mstatus_mprv: bool,
+    /// mstatus.TW: WFI is illegal in user mode.
+    pub mstatus_tw: bool,
     /// mstatus.MIE: interrupts are taken.
     pub mstatus_mie: bool,
     /// mstatus.MPIE: what MIE was before the trap.
     pub mstatus_mpie: bool,
     /// mie.
     pub mie: u32,
-    /// mip: the levels of the interrupt lines.
+    /// mip: the levels of the interrupt lines, and what was written to the supervisor's bits.
     pub mip: u32,
+    /// mcounteren: the counters that user mode may read.
+    mcounteren: u32,
     /// mtvec.
     pub mtvec: u32,
     /// mscratch.
@@ -105,24 +153,42 @@ pub struct Csrs {
     minstret: Counter,
     /// Instructions executed that trapped: they do not retire.
     trapped: u64,
-    pmpcfg: [u8; 16],
-    pmpaddr: [u32; 16],
+    /// Physical memory protection.
+    pub pmp: Pmp,
     /// The address that LR reserved.
     pub reservation: Option<u32>,
     /// WFI waits.
     pub asleep: bool,
-    /// The first instruction of the trap handler traps: nothing but a reset gets the hart out of that.
+    /// The first instruction of the trap handler traps, or a later one for ever: nothing but a reset gets the hart out of that.
     pub locked: bool,
+    nested: Nested,
 }
+
+/// The last exception, if no MRET came since, and how often before it the same instruction trapped with ever less stack: a
+/// handler that recurses, since an instruction of its own traps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+struct Nested {
+    pc: u32,
+    sp: u32,
+    times: u32,
+}
+
+/// So many levels of it are no accident: what follows is a stack that runs over everything below it.
+const NESTED: u32 = 1000;
 
 impl Csrs {
     /// The state after reset.
     pub fn new(now: Now) -> Csrs {
         Csrs {
+            mode: Mode::Machine,
+            mstatus_mpp: Mode::User,
+            mstatus_mprv: false,
+            mstatus_tw: false,
             mstatus_mie: false,
             mstatus_mpie: false,
             mie: 0,
             mip: 0,
+            mcounteren: 0,
             mtvec: 0,
             mscratch: 0,
             mepc: 0,
@@ -131,24 +197,56 @@ impl Csrs {
             mcycle: Counter::from(now.cycle),
             minstret: Counter::from(now.executed),
             trapped: 0,
-            pmpcfg: [0; 16],
-            pmpaddr: [0; 16],
+            pmp: Pmp::default(),
             reservation: None,
             asleep: false,
             locked: false,
+            nested: Nested::default(),
         }
     }
 
     /// Back to the reset state, but for the interrupt lines: they are as the devices drive them.
     pub fn reset(&mut self, now: Now) {
-        *self = Csrs { mip: self.mip, ..Csrs::new(now) };
+        *self = Csrs { mip: self.mip & LINES, ..Csrs::new(now) };
     }
 
     /// mstatus.
     pub fn mstatus(&self) -> u32 {
-        STATUS_MPP
-            | if self.mstatus_mie { STATUS_MIE } else { 0 }
-            | if self.mstatus_mpie { STATUS_MPIE } else { 0 }
+        let bit = |set: bool, bit: u32| if set { bit } else { 0 };
+        self.mstatus_mpp.number() << STATUS_MPP.trailing_zeros()
+            | bit(self.mstatus_mie, STATUS_MIE)
+            | bit(self.mstatus_mpie, STATUS_MPIE)
+            | bit(self.mstatus_mprv, STATUS_MPRV)
+            | bit(self.mstatus_tw, STATUS_TW)
+    }
+
+    fn set_mstatus(&mut self, v: u32) {
+        (self.mstatus_mie, self.mstatus_mpie) = (v & STATUS_MIE != 0, v & STATUS_MPIE != 0);
+        (self.mstatus_mprv, self.mstatus_tw) = (v & STATUS_MPRV != 0, v & STATUS_TW != 0);
+        // A mode that does not exist is not written.
+        self.mstatus_mpp =
+            Mode::of((v & STATUS_MPP) >> STATUS_MPP.trailing_zeros()).unwrap_or(self.mstatus_mpp);
+    }
+
+    /// The mode whose privilege loads and stores have (volume II, 3.1.6.3).
+    pub fn data_mode(&self) -> Mode {
+        if self.mode == Mode::Machine && self.mstatus_mprv { self.mstatus_mpp } else { self.mode }
+    }
+
+    /// Who PMP binds at present.
+    pub fn view(&self) -> View {
+        let bound = |mode| self.pmp.binds(mode).then_some(mode);
+        View { fetch: bound(self.mode), data: bound(self.data_mode()) }
+    }
+
+    /// Whether the mode may access register `n` (volume II, 2.1; 3.1.11).
+    pub fn may_access(&self, n: u16) -> bool {
+        use num::*;
+        self.mode == Mode::Machine
+            || match n {
+                CYCLE..=HPMCOUNTER31 | CYCLEH..=HPMCOUNTER31H => self.mcounteren >> (n & 31) & 1 != 0,
+                _ => n >> 8 & 3 == 0,
+            }
     }
 
     /// Instructions retired at `now`.
@@ -176,11 +274,9 @@ impl Csrs {
             MCYCLEH | CYCLEH => (cycle() >> 32) as u32,
             MINSTRET | INSTRET => instret() as u32,
             MINSTRETH | INSTRETH => (instret() >> 32) as u32,
-            PMPCFG0..=PMPCFG3 => {
-                let i = 4 * usize::from(n - PMPCFG0);
-                u32::from_le_bytes([0, 1, 2, 3].map(|k| self.pmpcfg[i + k]))
-            }
-            PMPADDR0..=PMPADDR15 => self.pmpaddr[usize::from(n - PMPADDR0)],
+            MCOUNTEREN => self.mcounteren,
+            PMPCFG0..=PMPCFG3 => self.pmp.cfg(usize::from(n - PMPCFG0)),
+            PMPADDR0..=PMPADDR15 => self.pmp.addr(usize::from(n - PMPADDR0)),
             MHARTID => hart.into(),
             _ if reads_as_zero(n) => 0,
             _ => return None,
@@ -193,11 +289,12 @@ impl Csrs {
         // The write's own instruction does not count (volume I, 10.1): the next one finds `v`.
         let (cycle, instret) = (now.cycle.wrapping_add(1), self.retired(now).wrapping_add(1));
         match n {
-            MSTATUS => (self.mstatus_mie, self.mstatus_mpie) = (v & STATUS_MIE != 0, v & STATUS_MPIE != 0),
-            MIE => self.mie = v & INTERRUPTS,
+            MSTATUS => self.set_mstatus(v),
+            MIE => self.mie = v & (LINES | WRITTEN),
+            MIP => self.mip = self.mip & LINES | v & WRITTEN,
             // Modes above 1 are reserved: such a write is ignored.
             MTVEC if v & 2 == 0 => self.mtvec = v,
-            MTVEC | MISA | MIP => {}
+            MTVEC | MISA => {}
             MSCRATCH => self.mscratch = v,
             MEPC => self.mepc = v & !1,
             MCAUSE => self.mcause = v,
@@ -208,34 +305,17 @@ impl Csrs {
             }
             MCYCLE | MCYCLEH => self.mcycle.set(cycle, half(self.mcycle.value(cycle), n, v)),
             MINSTRET | MINSTRETH => self.minstret.set(instret, half(self.minstret.value(instret), n, v)),
-            PMPCFG0..=PMPCFG3 => self.write_pmpcfg(4 * usize::from(n - PMPCFG0), v),
-            PMPADDR0..=PMPADDR15 => self.write_pmpaddr(usize::from(n - PMPADDR0), v),
+            MCOUNTEREN => self.mcounteren = v & COUNTERS,
+            PMPCFG0..=PMPCFG3 => self.pmp.write_cfg(usize::from(n - PMPCFG0), v),
+            PMPADDR0..=PMPADDR15 => self.pmp.write_addr(usize::from(n - PMPADDR0), v),
             _ => return n >> 10 != 3 && reads_as_zero(n),
         }
         true
     }
 
-    /// Entries that are locked stay as they are (volume II, 3.7.1).
-    fn write_pmpcfg(&mut self, first: usize, v: u32) {
-        for (cfg, new) in self.pmpcfg[first..].iter_mut().zip(v.to_le_bytes()) {
-            if *cfg & PMP_LOCK == 0 {
-                *cfg = new & PMP_BITS;
-            }
-        }
-    }
-
-    fn write_pmpaddr(&mut self, i: usize, v: u32) {
-        let locked = |i: usize| self.pmpcfg.get(i).is_some_and(|c| c & PMP_LOCK != 0);
-        let top = self.pmpcfg.get(i + 1).is_some_and(|c| c & 0x18 == PMP_TOR);
-        if locked(i) || top && locked(i + 1) {
-            return;
-        }
-        self.pmpaddr[i] = v;
-    }
-
     /// The level of an interrupt line.
     pub fn set_line(&mut self, line: u16, high: bool) {
-        let bit = 1u32.checked_shl(line.into()).unwrap_or(0) & INTERRUPTS;
+        let bit = 1u32.checked_shl(line.into()).unwrap_or(0) & LINES;
         self.mip = self.mip & !bit | if high { bit } else { 0 };
     }
 
@@ -250,14 +330,21 @@ impl Csrs {
         !self.asleep
     }
 
-    /// The interrupt to take now (volume II, 3.1.9: external, software, timer).
+    /// WFI: whether the mode may wait (volume II, 3.1.6.5).
+    pub fn may_wait(&self) -> bool {
+        self.mode == Mode::Machine || !self.mstatus_tw
+    }
+
+    /// The interrupt to take now (volume II, 3.1.9: external, software, timer). User mode cannot hold them off.
     pub fn interrupt(&self) -> Option<u16> {
-        let due = if self.mstatus_mie { self.mie & self.mip } else { 0 };
-        [EXTERNAL, SOFTWARE, TIMER].into_iter().find(|n| due >> n & 1 != 0)
+        let due = if self.mstatus_mie || self.mode == Mode::User { self.mie & self.mip } else { 0 };
+        let order = [EXTERNAL, SOFTWARE, TIMER, S_EXTERNAL, S_SOFTWARE, S_TIMER];
+        if due == 0 { None } else { order.into_iter().find(|n| due >> n & 1 != 0) }
     }
 
     fn enter(&mut self, pc: u32, cause: u32, tval: u32) {
         (self.mstatus_mpie, self.mstatus_mie) = (self.mstatus_mie, false);
+        (self.mstatus_mpp, self.mode) = (self.mode, Mode::Machine);
         (self.mepc, self.mcause, self.mtval) = (pc, cause, tval);
         self.reservation = None;
     }
@@ -270,11 +357,21 @@ impl Csrs {
     }
 
     /// Takes an exception of the instruction at `pc`, which was executed if `executed`; gives the handler's address.
-    pub fn take_exception(&mut self, pc: u32, trap: Trap, executed: bool) -> u32 {
+    /// `sp` is the stack pointer.
+    pub fn take_exception(&mut self, pc: u32, trap: Trap, executed: bool, sp: u32) -> u32 {
+        let within = self.mode == Mode::Machine;
+        let deeper = within && self.nested.pc == pc && sp < self.nested.sp;
+        self.nested = Nested { pc, sp, times: if deeper { self.nested.times + 1 } else { 0 } };
+        // User code that traps at the handler's address is no handler: machine mode has other rights there.
+        self.locked = within && pc == self.handler() || self.nested.times == NESTED;
         self.enter(pc, trap.cause, trap.tval);
         self.trapped += u64::from(executed);
-        self.locked = pc == self.handler();
         self.handler()
+    }
+
+    /// It is not locked, whatever its trap handler did.
+    pub fn unlock(&mut self) {
+        (self.locked, self.nested) = (false, Nested::default());
     }
 
     /// Where exceptions go.
@@ -285,6 +382,9 @@ impl Csrs {
     /// MRET; gives the address to go on at.
     pub fn mret(&mut self) -> u32 {
         (self.mstatus_mie, self.mstatus_mpie) = (self.mstatus_mpie, true);
+        (self.mode, self.mstatus_mpp) = (self.mstatus_mpp, Mode::User);
+        self.nested = Nested::default();
+        self.mstatus_mprv &= self.mode == Mode::Machine;
         self.reservation = None;
         self.mepc
     }
@@ -292,13 +392,13 @@ impl Csrs {
     /// What a loaded state must satisfy.
     pub fn validate(&self) -> Result<(), String> {
         let bits = self.mie | self.mip;
-        if bits & !INTERRUPTS != 0 || self.mepc & 1 != 0 || self.mtvec & 2 != 0 {
+        if bits & !(LINES | WRITTEN) != 0 || self.mepc & 1 != 0 || self.mtvec & 2 != 0 {
             return Err("machine registers out of range".into());
         }
-        if self.pmpcfg.iter().any(|c| c & !PMP_BITS != 0) {
-            return Err("PMP entries out of range".into());
+        if self.mcounteren & !COUNTERS != 0 || self.nested.times > NESTED {
+            return Err("mcounteren or the depth of traps out of range".into());
         }
-        Ok(())
+        self.pmp.validate()
     }
 }
 
@@ -312,7 +412,7 @@ fn reads_as_zero(n: u16) -> bool {
     let counters = MHPMCOUNTER3..=MHPMCOUNTER31;
     let halves = MHPMCOUNTER3H..=MHPMCOUNTER31H;
     let events = MHPMEVENT3..=MHPMEVENT31;
-    matches!(n, SATP | MEDELEG | MIDELEG | MCOUNTEREN | MSTATUSH)
+    matches!(n, SATP | MEDELEG | MIDELEG | MSTATUSH)
         || matches!(n, MVENDORID | MARCHID | MIMPID | MCONFIGPTR)
         || counters.contains(&n)
         || halves.contains(&n)
@@ -334,11 +434,14 @@ mod tests {
     fn what_is_written_is_read_under_its_mask() {
         let mut c = csrs();
         for (n, v, want) in [
-            (MSTATUS, u32::MAX, 0x1888),
-            (MSTATUS, 0, 0x1800),
-            (MISA, 0, 0x4000_1105),
-            (MIE, u32::MAX, 0x888),
-            (MIP, u32::MAX, 0),
+            (MSTATUS, u32::MAX, 0x0022_1888),
+            (MSTATUS, 0x0800, 0x1800),
+            (MSTATUS, 0, 0),
+            (MSTATUS, 0x1000, 0),
+            (MISA, 0, 0x4010_1105),
+            (MIE, u32::MAX, 0xaaa),
+            (MIP, u32::MAX, 0x222),
+            (MCOUNTEREN, u32::MAX, 5),
             (MTVEC, 0x8000_0101, 0x8000_0101),
             (MTVEC, 0x1002, 0x8000_0101),
             (MEPC, 0xffff_ffff, 0xffff_fffe),
@@ -374,20 +477,6 @@ mod tests {
     }
 
     #[test]
-    fn a_locked_pmp_entry_stays() {
-        let mut c = csrs();
-        c.write(PMPADDR0, 1, NOW);
-        c.write(PMPCFG0, 0x0000_8f7f, NOW); // entry 0 as far as it exists, entry 1 locked and TOR
-        assert_eq!(c.read(PMPCFG0, 0, NOW), Some(0x0000_8f1f));
-        c.write(PMPCFG0, 0, NOW);
-        assert_eq!(c.read(PMPCFG0, 0, NOW), Some(0x0000_8f00));
-        c.write(PMPADDR0, 2, NOW); // the base of a locked range
-        c.write(PMPADDR0 + 1, 2, NOW);
-        c.write(PMPADDR0 + 2, 2, NOW);
-        assert_eq!([0, 1, 2].map(|i| c.read(PMPADDR0 + i, 0, NOW)), [Some(1), Some(0), Some(2)]);
-    }
-
-    #[test]
     fn interrupts_come_by_priority_and_vector() {
         let mut c = csrs();
         c.write(MTVEC, 0x8000_0001, NOW);
@@ -402,11 +491,11 @@ mod tests {
         assert_eq!((c.mepc, c.mcause, c.mtval, c.mstatus()), (0x100, 0x8000_000b, 0, 0x1880));
         assert_eq!(c.interrupt(), None);
         c.set_line(EXTERNAL, false);
-        assert_eq!((c.mret(), c.mstatus()), (0x100, 0x1888));
+        assert_eq!((c.mret(), c.mstatus(), c.mode), (0x100, 0x88, Mode::Machine));
         assert_eq!(c.interrupt(), Some(SOFTWARE));
-        assert_eq!(c.take_exception(0x102, Trap::illegal(0), true), 0x8000_0000);
+        assert_eq!(c.take_exception(0x102, Trap::illegal(0), true, 0), 0x8000_0000);
         assert_eq!((c.mcause, c.locked), (2, false));
-        c.take_exception(0x8000_0000, Trap::new(FETCH, 0x8000_0000), false);
+        c.take_exception(0x8000_0000, Trap::new(FETCH, 0x8000_0000), false, 0);
         assert!(c.locked);
     }
     const FETCH: u32 = crate::trap::FETCH_FAULT;

@@ -328,18 +328,21 @@ impl Tr {
 
     fn system(&mut self, w: Word) -> Done {
         match (w.funct3(), w.0) {
-            (0, 0x0000_0073) => self.trap(trap::ECALL_M, 0),
+            (0, 0x0000_0073) => {
+                self.call(call::ECALL);
+                self.end = true;
+            }
             (0, 0x0010_0073) => {
                 let len = self.next.wrapping_sub(self.pc);
                 self.call(call::EBREAK).imm2 = len;
                 self.end = true;
             }
             (0, 0x3020_0073) => {
-                self.call(call::MRET);
+                self.call(call::MRET).imm2 = w.0;
                 self.end = true;
             }
             (0, 0x1050_0073) => {
-                self.call(call::WFI);
+                self.call(call::WFI).imm2 = w.0;
             }
             (0 | 4, _) => return None,
             _ => self.csr(w),

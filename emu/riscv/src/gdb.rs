@@ -1,11 +1,11 @@
-//! The hart as gdb sees it: the feature riscv.cpu, and the machine-mode registers as riscv.csr.
+//! The hart as gdb sees it: the feature riscv.cpu, and the machine-mode registers as riscv.csr, the mode as riscv.virtual.
 //!
-//! Register numbers are positions: x0 to x31, pc, then [`CSRS`].
+//! Register numbers are positions: x0 to x31, pc, then [`CSRS`], then the mode (0 user, 3 machine).
 
 use crate::{
     PC, X0,
     core::Core,
-    csr::{Now, num},
+    csr::{Mode, Now, num},
 };
 use emu_core::cpu::{Arch, RegDesc};
 
@@ -35,6 +35,9 @@ table! {
         "mstatus" "int", "misa" "int", "mie" "int", "mtvec" "int", "mscratch" "int", "mepc" "int",
         "mcause" "int", "mtval" "int", "mip" "int", "mhartid" "int",
     }
+    "general" "virtual" {
+        "priv" "int",
+    }
 }
 
 /// The machine-mode registers behind the pc, by number.
@@ -51,6 +54,7 @@ const CSRS: [u16; 10] = [
     num::MHARTID,
 ];
 const PC_NUMBER: usize = 32;
+const PRIV_NUMBER: usize = PC_NUMBER + 1 + CSRS.len();
 
 /// The description of an RV32 hart. Semihosting takes its operation in a0 and its parameter in a1.
 pub static RV32: Arch =
@@ -64,6 +68,7 @@ pub fn reg(core: &Core, n: usize) -> u64 {
     let v = match n {
         0..PC_NUMBER => core.regs.get(X0 + n as u8),
         PC_NUMBER => core.regs.get(PC),
+        PRIV_NUMBER => core.csr.mode.number(),
         _ => {
             let csr = CSRS.get(n - PC_NUMBER - 1);
             csr.and_then(|csr| core.csr.read(*csr, core.index, NOW)).unwrap_or(0)
@@ -81,8 +86,12 @@ pub fn set_reg(core: &mut Core, n: usize, v: u64) -> bool {
         // Where a debugger sends it, it runs.
         PC_NUMBER => {
             core.regs.set(PC, v & !1);
-            core.csr.locked = false;
+            core.csr.unlock();
         }
+        PRIV_NUMBER => match Mode::of(v) {
+            Some(mode) => core.csr.mode = mode,
+            None => return false,
+        },
         _ => return CSRS.get(n - PC_NUMBER - 1).is_some_and(|csr| core.csr.write(*csr, v, NOW)),
     }
     true
@@ -97,7 +106,7 @@ mod tests {
     fn the_description_lists_the_registers_in_order() {
         let names = XML.split("<reg name=\"").skip(1).map(|s| s.split('"').next().unwrap());
         assert_eq!(names.collect::<Vec<_>>(), REGS.iter().map(|r| r.name).collect::<Vec<_>>());
-        assert_eq!(REGS.len(), PC_NUMBER + 1 + CSRS.len());
+        assert_eq!(REGS.len(), PRIV_NUMBER + 1);
         assert_eq!((REGS[RV32.pc].name, REGS[RV32.sp].name), ("pc", "sp"));
         assert_eq!(XML.matches("<feature").count(), XML.matches("</feature>").count());
     }
@@ -109,14 +118,21 @@ mod tests {
             let want = match desc.name {
                 "zero" => 0,
                 "pc" | "mepc" => 0x8000_0000,
-                "mstatus" => 0x1800,
-                "misa" => 0x4000_1105,
-                "mie" | "mip" | "mhartid" => 0,
+                "mstatus" | "mie" | "mip" | "mhartid" => 0,
+                "misa" => 0x4010_1105,
+                "priv" => 3,
                 _ => 0x8000_0001u64,
             };
-            assert_eq!(set_reg(&mut core, n, 0x8000_0001), desc.name != "mhartid", "{}", desc.name);
+            assert_eq!(
+                set_reg(&mut core, n, 0x8000_0001),
+                !matches!(desc.name, "mhartid" | "priv"),
+                "{}",
+                desc.name
+            );
             assert_eq!(reg(&core, n), want, "{}", desc.name);
         }
+        assert!(set_reg(&mut core, PRIV_NUMBER, 0));
+        assert_eq!((reg(&core, PRIV_NUMBER), core.csr.mode), (0, Mode::User));
         assert!(!set_reg(&mut core, REGS.len(), 0));
     }
 }

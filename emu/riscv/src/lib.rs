@@ -1,4 +1,4 @@
-//! RISC-V front end: RV32IMAC with Zicsr and Zifencei, machine mode only.
+//! RISC-V front end: RV32IMAC with Zicsr and Zifencei, machine and user mode, physical memory protection.
 //!
 //! Manuals: The RISC-V Instruction Set Manual, Volume I (unprivileged, 20191213) and Volume II (privileged, 20211203).
 //! Where they leave a choice, this core does what QEMU's `virt` machine does, since images are built for that:
@@ -19,7 +19,9 @@ mod counter;
 pub mod cpu;
 pub mod csr;
 mod decode;
+mod float;
 pub mod gdb;
+pub mod pmp;
 pub mod trap;
 
 pub use crate::core::Core;

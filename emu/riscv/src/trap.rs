@@ -14,6 +14,8 @@ pub const LOAD_FAULT: u32 = 5;
 pub const STORE_MISALIGNED: u32 = 6;
 /// Store or AMO access fault.
 pub const STORE_FAULT: u32 = 7;
+/// Environment call from user mode.
+pub const ECALL_U: u32 = 8;
 /// Environment call from machine mode.
 pub const ECALL_M: u32 = 11;
 
@@ -26,6 +28,16 @@ pub const TIMER: u16 = 7;
 /// Machine external interrupt.
 #[doc(alias = "MEIP")]
 pub const EXTERNAL: u16 = 11;
+
+/// Supervisor software interrupt, by number.
+#[doc(alias = "SSIP")]
+pub const S_SOFTWARE: u16 = 1;
+/// Supervisor timer interrupt.
+#[doc(alias = "STIP")]
+pub const S_TIMER: u16 = 5;
+/// Supervisor external interrupt.
+#[doc(alias = "SEIP")]
+pub const S_EXTERNAL: u16 = 9;
 
 /// A precise exception of one instruction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,7 +69,7 @@ impl std::fmt::Display for Trap {
             LOAD_MISALIGNED | STORE_MISALIGNED => write!(f, "misaligned atomic access to {at:#010x}"),
             LOAD_FAULT => write!(f, "load access fault at {at:#010x}"),
             STORE_FAULT => write!(f, "store access fault at {at:#010x}"),
-            ECALL_M => f.write_str("environment call"),
+            ECALL_U | ECALL_M => f.write_str("environment call"),
             other => write!(f, "exception {other}"),
         }
     }

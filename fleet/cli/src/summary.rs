@@ -48,7 +48,7 @@ fn mistakes(out: &mut dyn Write, view: &FleetView) -> io::Result<()> {
         n.mistake_list.iter().map(|m| (n.name.clone(), m.clone())).collect()
     };
     let mut all: Vec<_> = view.nodes.iter().flat_map(each).collect();
-    all.sort_by_key(|(_, m)| std::cmp::Reverse(m.count));
+    all.sort_by_key(|(_, m)| std::cmp::Reverse((m.cause, m.count)));
     writeln!(out, "guest mistakes: {} of {} kinds", thousands(total), all.len())?;
     for (node, m) in all.iter().take(MISTAKES) {
         let node = if view.nodes.len() > 1 { format!("{node} ") } else { String::new() };

@@ -194,6 +194,7 @@ const CORES: [MConfig; 8] = [
 impl MConfig {
     /// The usual configuration of a core by its name; boards change the numbers that are the implementer's choice.
     pub fn named(name: &str) -> Option<MConfig> {
+        let name = if name == "cortex-m0+" { "cortex-m0plus" } else { name };
         CORES.iter().find(|c| c.name == name).cloned()
     }
     /// Names of all known cores.
@@ -224,17 +225,22 @@ impl MConfig {
     pub fn calib(&self) -> u32 {
         if self.systick_ref == 0 { self.systick_calib | NOREF } else { self.systick_calib & !NOREF }
     }
-    /// What an implementer may choose lies in the architecture's limits.
-    pub fn check(&self) -> Result<(), String> {
-        let err = |what: &str| Err(format!("{}: {what}", self.name));
-        if !(1..=496).contains(&self.irqs) || (!self.v7() && self.irqs > 32) {
-            return err("number of interrupts out of range");
+    /// What an implementer may choose lies in the architecture's limits. If not: the choice, as boards name it, and what is
+    /// wrong with it.
+    pub fn check(&self) -> Result<(), (&'static str, String)> {
+        let name = self.name;
+        let most = if self.v7() { 496 } else { 32 };
+        if !(1..=most).contains(&self.irqs) {
+            return Err(("irqs", format!("{name} has 1 to {most} interrupt lines")));
         }
-        if !(2..=8).contains(&self.prio_bits) || (!self.v7() && self.prio_bits != 2) {
-            return err("number of priority bits out of range");
+        if !self.v7() && self.prio_bits != 2 {
+            return Err(("priority_bits", format!("{name} has 2 priority bits")));
+        }
+        if !(2..=8).contains(&self.prio_bits) {
+            return Err(("priority_bits", format!("{name} has 2 to 8 priority bits")));
         }
         if ![0, 8, 16].contains(&self.mpu_regions) {
-            return err("an MPU has 0, 8 or 16 regions");
+            return Err(("mpu_regions", format!("{name}'s MPU has 0, 8 or 16 regions")));
         }
         Ok(())
     }
@@ -251,6 +257,7 @@ mod tests {
             assert!(CORES[..i].iter().all(|d| d.name != c.name));
             assert_eq!(MConfig::named(c.name).as_ref(), Some(c));
         }
+        assert_eq!(MConfig::named("cortex-m0+"), MConfig::named("cortex-m0plus"));
         assert_eq!(MConfig::named("cortex-m9"), None);
     }
 

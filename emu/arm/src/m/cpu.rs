@@ -4,6 +4,7 @@ use super::{
     config::MConfig,
     core::{Core, TAG_SYSTICK},
     gdb,
+    nvic::NMI_LINE,
     scs::is_ppb,
     state::{D0, PC, RegFile},
 };
@@ -178,6 +179,16 @@ impl Cpu for CortexM {
     }
     fn left_ops(&self) -> Vec<(&'static str, u64)> {
         self.cache.left_ops::<Core>()
+    }
+    fn has_line(&self, line: u16) -> bool {
+        line < self.core.sys.cfg.irqs || line == NMI_LINE
+    }
+    fn own_addresses(&self) -> Vec<(u64, u64, &'static str)> {
+        let mut all = vec![(0xe000_0000, 0x10_0000, "the private peripheral bus")];
+        if self.core.sys.cfg.bit_band {
+            all.extend([0x2200_0000, 0x4200_0000].map(|base| (base, 0x200_0000, "the bit-band aliases")));
+        }
+        all
     }
     fn not_modelled(&self) -> &'static [&'static str] {
         NOT_MODELLED

@@ -62,3 +62,8 @@ pub fn lr(rd: u32, rs1: u32) -> u32 {
 pub fn sc(rd: u32, rs2: u32, rs1: u32) -> u32 {
     amo(3, rd, rs2, rs1)
 }
+/// `li`, two instructions.
+pub fn li(rd: u32, v: u32) -> Vec<u32> {
+    let low = (v << 20) as i32 >> 20;
+    vec![lui(rd, v.wrapping_sub(low as u32)), addi(rd, rd, low)]
+}

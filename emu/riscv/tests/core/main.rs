@@ -1,6 +1,7 @@
 //! A whole hart in a machine: hand-assembled code, exact traps, exact cycles, sleep, snapshots.
 
 mod asm;
+mod user;
 
 use asm::*;
 use emu_core::{
