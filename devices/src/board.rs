@@ -15,9 +15,12 @@ use emu_core::{
     memory::{PAGE, RegionKind},
     time::Clock,
 };
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap, ops::Range};
 
+mod check;
 mod outside;
+
+use check::MOST_HZ;
 
 /// A CPU as a board file wants it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +39,22 @@ pub struct CpuSpec {
     pub hz: u64,
 }
 
-/// Makes CPUs: the front ends live above this crate. `None`: no such core.
-pub type CpuFactory<'a> = &'a dyn Fn(&CpuSpec) -> Option<Box<dyn Cpu>>;
+/// What is wrong with a [`CpuSpec`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CpuMistake {
+    /// The key of the CPU's table that says it.
+    pub key: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// What may be meant.
+    pub help: Option<String>,
+}
+
+/// Makes CPUs: the front ends live above this crate.
+pub type CpuFactory<'a> = &'a dyn Fn(&CpuSpec) -> Result<Box<dyn Cpu>, CpuMistake>;
+
+/// Gives the text of a file by its path; the error is one line for people.
+pub type Reader<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 
 /// What a person wants to know of a device.
 #[derive(Clone, Debug)]
@@ -123,24 +140,47 @@ pub fn build(name: &str, cpus: CpuFactory) -> Result<Board, Diagnostics> {
         let file = "--machine".to_string();
         Diagnostics(vec![crate::source::Diagnostic { file, line: 1, column: 1, message, help: None }])
     })?;
-    build_text(name, &format!("{name}.toml"), text, cpus)
+    let none = |path: &str| Err(format!("cannot read {path}"));
+    build_text(name, &format!("{name}.toml"), text, &none, cpus)
 }
 
-/// Builds a board from the text of a file. `name` names the machine, `file` stands in diagnostics.
-pub fn build_text(name: &str, file: &str, text: &str, cpus: CpuFactory) -> Result<Board, Diagnostics> {
+/// The SoC file that a board inherits: one that ships, by name, or any, by its path from the board's file.
+fn inherited(file: &str, root: &Tab, read: Reader) -> Result<Option<Source>, Diagnostics> {
+    let Some(want) = root.str("inherit") else { return Ok(None) };
+    if let Some((soc, text)) = SOCS.iter().find(|s| s.0 == want) {
+        return Source::parse(&format!("{soc}.toml"), text).map(Some);
+    }
+    if !want.ends_with(".toml") {
+        let help = nearest(want, SOCS.iter().map(|s| s.0));
+        let help = help.or_else(|| Some("a SoC of your own is a path that ends in `.toml`".into()));
+        root.report("inherit", format!("no SoC is called `{want}`"), help);
+        return Ok(None);
+    }
+    let path = match file.rsplit_once('/') {
+        Some((folder, _)) if !want.starts_with('/') => format!("{folder}/{want}"),
+        _ => want.to_string(),
+    };
+    match read(&path) {
+        Ok(text) => Source::parse(&path, &text).map(Some),
+        Err(why) => {
+            root.report("inherit", why, None);
+            Ok(None)
+        }
+    }
+}
+
+/// Builds a board from the text of a file. `name` names the machine, `file` stands in diagnostics, and a SoC file of one's
+/// own lies beside it; `read` gives its text.
+pub fn build_text(
+    name: &str,
+    file: &str,
+    text: &str,
+    read: Reader,
+    cpus: CpuFactory,
+) -> Result<Board, Diagnostics> {
     let board = Source::parse(file, text)?;
     let root = board.root();
-    let soc = match root.str("inherit") {
-        None => None,
-        Some(want) => match SOCS.iter().find(|s| s.0 == want) {
-            Some((soc, text)) => Some(Source::parse(&format!("{soc}.toml"), text)?),
-            None => {
-                let help = nearest(want, SOCS.iter().map(|s| s.0));
-                root.report("inherit", format!("no SoC is called `{want}`"), help);
-                None
-            }
-        },
-    };
+    let soc = inherited(file, &root, read)?;
     let files: Vec<&Source> = soc.iter().chain([&board]).collect();
     let roots: Vec<Tab> = files[..files.len() - 1].iter().map(|s| s.root()).chain([root]).collect();
     let mut b = Builder {
@@ -148,6 +188,8 @@ pub fn build_text(name: &str, file: &str, text: &str, cpus: CpuFactory) -> Resul
         clocks: BTreeMap::new(),
         devices: vec![],
         irqs: BTreeMap::new(),
+        lines: vec![],
+        taken: vec![],
         roots,
     };
     b.info_pass();
@@ -157,8 +199,29 @@ pub fn build_text(name: &str, file: &str, text: &str, cpus: CpuFactory) -> Resul
     if found.is_empty() { Ok(board) } else { Err(Diagnostics(found)) }
 }
 
-/// Most memory in one region.
-const MOST_MEMORY: u64 = 1 << 32;
+/// A place in a file.
+#[derive(Clone)]
+struct Place<'s> {
+    source: &'s Source,
+    span: Option<Range<usize>>,
+}
+
+impl<'s> Place<'s> {
+    fn of(tab: &Tab<'s>, key: &str) -> Place<'s> {
+        Place { source: tab.source(), span: tab.value_span(key) }
+    }
+    fn report(&self, message: impl Into<String>) {
+        self.source.report(self.span.clone(), message, None);
+    }
+}
+
+/// Addresses that memory or a device has.
+struct Stretch<'s> {
+    base: u64,
+    size: u64,
+    name: String,
+    place: Place<'s>,
+}
 
 struct Dev<'s> {
     name: String,
@@ -176,6 +239,10 @@ struct Builder<'s> {
     devices: Vec<Dev<'s>>,
     /// Who drives an interrupt line: `(cpu, line)` to pins.
     irqs: BTreeMap<(u16, u16), Vec<(DevId, Pin)>>,
+    /// Interrupt lines as the files have them.
+    lines: Vec<(u64, Place<'s>)>,
+    /// What has its addresses.
+    taken: Vec<Stretch<'s>>,
     /// SoC, board.
     roots: Vec<Tab<'s>>,
 }
@@ -203,10 +270,11 @@ impl<'s> Builder<'s> {
         let mut machine = Machine::new(name, std::mem::take(&mut self.bus));
         for (spec, tab) in &specs {
             match cpus(spec) {
-                Some(cpu) => machine.add_cpu(cpu, Clock::hz(spec.hz)),
-                None => tab.report("core", format!("no core is called `{}`", spec.core), None),
+                Ok(cpu) => machine.add_cpu(cpu, Clock::hz(spec.hz)),
+                Err(e) => tab.report(e.key, e.message, e.help),
             }
         }
+        self.check_cpus(&machine, &specs);
         machine.ports = ports.into();
         self.check_console(&board, &machine);
         let cpus = specs.into_iter().map(|s| s.0).collect();
@@ -226,10 +294,13 @@ impl<'s> Builder<'s> {
     fn read_clocks(&mut self) {
         for root in &self.roots {
             for (name, item) in root.entries("clock") {
-                match item.as_integer().and_then(|v| u64::try_from(v).ok()).filter(|v| *v > 0) {
-                    Some(hz) => drop(self.clocks.insert(name.into(), hz)),
-                    None => {
-                        root.source().report(item.span(), "a clock's rate is a number of Hz above 0", None)
+                match item.as_integer().and_then(|v| u64::try_from(v).ok()) {
+                    Some(hz @ 1..=MOST_HZ) => drop(self.clocks.insert(name.into(), hz)),
+                    _ => {
+                        let what =
+                            "a clock's rate is a number of Hz from 1 to 1,000,000,000: time is counted in ns";
+                        root.source().report(item.span(), what, None);
+                        self.clocks.insert(name.into(), 1);
                     }
                 }
             }
@@ -244,11 +315,10 @@ impl<'s> Builder<'s> {
         })
     }
 
-    /// Regions, and whether the new one is free.
     fn read_memory(&mut self) {
-        let mut taken: Vec<(u64, u64, String)> = vec![];
-        for root in &self.roots {
-            for (name, tab) in root.named("memory") {
+        let mut aliases = vec![];
+        for r in 0..self.roots.len() {
+            for (name, tab) in self.roots[r].named("memory") {
                 let (base, size) = (tab.need_uint("base").unwrap_or(0), tab.need_uint("size").unwrap_or(0));
                 let kind = match tab.need_str("kind") {
                     Some("rom") => RegionKind::Rom,
@@ -258,38 +328,38 @@ impl<'s> Builder<'s> {
                         RegionKind::Ram
                     }
                 };
-                let alias = tab.uint("alias_of");
-                let fill = tab.uint("fill");
+                let (alias, fill) = (tab.uint("alias_of"), tab.uint("fill"));
                 tab.str("writer"); // once the devices are there
                 tab.done();
-                let fits = size > 0 && size <= MOST_MEMORY && base.checked_add(size).is_some();
-                if !base.is_multiple_of(PAGE as u64) || !fits {
-                    tab.report("base", "memory starts at a multiple of 4096 and has 1 byte to 4 GiB", None);
-                    continue;
+                if let Some(wrong) = fill.filter(|v| *v > 0xff) {
+                    tab.report(
+                        "fill",
+                        format!("memory is filled with bytes, from 0 to 0xff, not {wrong:#x}"),
+                        None,
+                    );
                 }
-                if alias.is_some_and(|target| target.checked_add(size).is_none()) {
-                    tab.report("alias_of", "what an alias shows ends below 2^64", None);
-                    continue;
-                }
-                if let Some(o) = taken.iter().find(|t| base < t.0 + t.1 && t.0 < base + size) {
-                    tab.report("base", format!("`{name}` overlaps `{}` at {:#010x}", o.2, o.0), None);
-                    continue;
-                }
-                taken.push((base, size, name.into()));
-                match alias {
-                    Some(target) => self.bus.fabric.mem.add_alias(base, size, target),
-                    None => self.bus.fabric.mem.add_region(name, base, size, kind),
-                }
-                if let Some(byte) = fill {
-                    let empty = [byte as u8; PAGE];
-                    for page in (0..size).step_by(PAGE) {
-                        self.bus
-                            .fabric
-                            .mem
-                            .poke(base + page, &empty[..(size - page).min(PAGE as u64) as usize]);
+                if !base.is_multiple_of(PAGE as u64) {
+                    tab.report("base", "memory starts at a multiple of 4096", None);
+                } else if self.take(name, base, size, &tab) {
+                    match alias {
+                        Some(target) => aliases.push((tab, base, size, target)),
+                        None => self.add_region((name, base, size, kind), fill),
                     }
                 }
             }
+        }
+        for (tab, base, size, target) in aliases {
+            self.add_alias(&tab, (base, size, target));
+        }
+    }
+
+    fn add_region(&mut self, (name, base, size, kind): (&str, u64, u64, RegionKind), fill: Option<u64>) {
+        let mem = &mut self.bus.fabric.mem;
+        mem.add_region(name, base, size, kind);
+        let Some(byte) = fill.filter(|b| *b != 0) else { return };
+        let page = [byte as u8; PAGE];
+        for at in (0..size).step_by(PAGE) {
+            mem.poke(base + at, &page[..(size - at).min(PAGE as u64) as usize]);
         }
     }
 
@@ -344,14 +414,18 @@ impl<'s> Builder<'s> {
             list.iter().enumerate().map(|(i, e)| (e.0, i as Pin)).collect()
         };
         let (event_pins, task_pins) = (number(&events), number(&tasks));
-        let mut windows: Vec<(u64, u64, String)> = vec![];
         for d in 0..self.devices.len() {
             let dev = &self.devices[d];
-            let params =
-                Params { tabs: &dev.tabs, clocks: &self.clocks, events: &event_pins, tasks: &task_pins };
+            let params = Params {
+                tabs: &dev.tabs,
+                clocks: &self.clocks,
+                events: &event_pins,
+                tasks: &task_pins,
+                asked: RefCell::default(),
+            };
             let made = (dev.kind.create)(&params);
             let id = self.bus.add_device(&dev.name, made);
-            self.window(d, id, &mut windows);
+            self.window(d, id);
             self.device_irqs(d, id);
             self.devices[d].id = id;
         }
@@ -372,51 +446,44 @@ impl<'s> Builder<'s> {
         self.rom_writers();
     }
 
-    fn window(&mut self, d: usize, id: DevId, taken: &mut Vec<(u64, u64, String)>) {
+    fn window(&mut self, d: usize, id: DevId) {
         let dev = &self.devices[d];
         let size = dev.tabs.iter().find_map(|t| t.uint("size")).unwrap_or(0x1000);
         let Some(base) = dev.base else { return };
-        let tab = dev.tabs.iter().find(|t| t.has("base")).expect("the base came from a table");
-        if base.checked_add(size).is_none() || size == 0 {
-            return tab.report("base", "a device's window has a size and ends below 2^64", None);
+        let at = dev.tabs.iter().position(|t| t.has("base")).expect("the base came from a table");
+        let (name, tab) = (dev.name.clone(), self.devices[d].tabs[at].here());
+        if self.take(&name, base, size, &tab) {
+            self.bus.add_window(base, size, id);
         }
-        let regions = self.bus.fabric.mem.regions();
-        let clash = taken.iter().find(|w| base < w.0 + w.1 && w.0 < base + size).map(|w| w.2.clone());
-        let memory = regions.iter().find(|r| base < r.base + r.size && r.base < base + size);
-        if let Some(other) = clash.or_else(|| memory.map(|r| r.name.clone())) {
-            return tab.report("base", format!("`{}` at {base:#010x} overlaps `{other}`", dev.name), None);
-        }
-        taken.push((base, size, dev.name.clone()));
-        self.bus.add_window(base, size, id);
     }
 
     fn device_irqs(&mut self, d: usize, id: DevId) {
         let dev = &self.devices[d];
-        let mut lines = vec![];
+        let mut lines: Vec<(&str, u64, Place)> = vec![];
         for tab in &dev.tabs {
             if let Some(line) = tab.uint("irq") {
-                lines.push(("irq", line, tab));
+                lines.push(("irq", line, Place::of(tab, "irq")));
             }
             for (pin, item) in tab.entries("irqs") {
+                let place = Place { source: tab.source(), span: item.span() };
                 match item.as_integer().and_then(|v| u64::try_from(v).ok()) {
-                    Some(line) => lines.push((pin, line, tab)),
-                    None => tab.source().report(item.span(), "an interrupt line is a number", None),
+                    Some(line) => lines.push((pin, line, place)),
+                    None => place.report("an interrupt line is a whole number from 0"),
                 }
             }
         }
-        let mut found = vec![];
-        for (pin, line, tab) in lines {
-            match (dev.kind.pin(pin), u16::try_from(line)) {
-                (Some(pin), Ok(line)) => found.push((pin, line)),
-                (Some(_), Err(_)) => tab.report("irq", format!("no CPU has an interrupt line {line}"), None),
+        for (pin, line, place) in lines {
+            match (self.devices[d].kind.pin(pin), u16::try_from(line)) {
+                (Some(pin), Ok(line)) => self.irqs.entry((0, line)).or_default().push((id, pin)),
+                (Some(_), Err(_)) => {}
                 (None, _) => {
-                    let names: Vec<_> = dev.kind.pins.iter().map(|p| p.name).collect();
-                    tab.report("irqs", format!("`{}` has no output `{pin}`", dev.name), nearest(pin, names));
+                    let (name, pins) = (&self.devices[d].name, self.devices[d].kind.pins);
+                    let help = nearest(pin, pins.iter().map(|p| p.name));
+                    place.source.report(place.span, format!("`{name}` has no output `{pin}`"), help);
+                    continue;
                 }
             }
-        }
-        for (pin, line) in found {
-            self.irqs.entry((0, line)).or_default().push((id, pin));
+            self.lines.push((line, place));
         }
     }
 
@@ -528,7 +595,7 @@ impl<'s> Builder<'s> {
                 let small = |key| tab.uint(key).map(|v| v.min(255) as u8);
                 let spec = CpuSpec {
                     core: core.into(),
-                    irqs: tab.uint("irqs").unwrap_or(32).min(480) as u16,
+                    irqs: tab.uint("irqs").map_or(32, |n| u16::try_from(n).unwrap_or(u16::MAX)),
                     priority_bits: small("priority_bits"),
                     mpu_regions: small("mpu_regions"),
                     reset_vector: tab.uint("reset_vector"),

@@ -1,13 +1,13 @@
 //! Every device model by name, and the SoC and board files that ship.
 
-use crate::source::Tab;
+use crate::source::{Source, Tab, nearest};
 use emu_core::{
     device::{Peripheral, Pin, Port},
     machine::PortKind,
     regs::RegInfo,
     time::Clock,
 };
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap};
 
 /// Named pins of a model: one, or `count` with the number behind the name (`p0`, `p1`, ...).
 #[derive(Clone, Copy, Debug)]
@@ -93,34 +93,44 @@ pub struct Params<'a, 's> {
     pub events: &'a [(u32, Pin)],
     /// Addresses of all task registers of the board, with the interconnect's output pin for each.
     pub tasks: &'a [(u32, Pin)],
+    /// The parameters asked for so far, and what each is.
+    pub(crate) asked: RefCell<Vec<(&'static str, &'static str)>>,
 }
 
 impl<'s> Params<'_, 's> {
+    fn ask(&self, key: &'static str, what: &'static str) {
+        self.asked.borrow_mut().push((key, what));
+    }
     fn tab(&self, key: &str) -> Option<&Tab<'s>> {
         self.tabs.iter().find(|t| t.has(key))
     }
     /// An optional number.
     pub fn uint(&self, key: &'static str) -> Option<u64> {
+        self.ask(key, "a number");
         let all: Vec<_> = self.tabs.iter().map(|t| t.uint(key)).collect();
         all.into_iter().flatten().next()
     }
     /// An optional list of numbers.
     pub fn uints(&self, key: &'static str) -> Option<Vec<u64>> {
+        self.ask(key, "a list of numbers");
         let all: Vec<_> = self.tabs.iter().map(|t| t.uints(key)).collect();
         all.into_iter().flatten().next()
     }
     /// An optional truth value.
     pub fn bool(&self, key: &'static str) -> Option<bool> {
+        self.ask(key, "true or false");
         let all: Vec<_> = self.tabs.iter().map(|t| t.bool(key)).collect();
         all.into_iter().flatten().next()
     }
     /// An optional string.
     pub fn str(&self, key: &'static str) -> Option<&'s str> {
+        self.ask(key, "a text");
         let all: Vec<_> = self.tabs.iter().map(|t| t.str(key)).collect();
         all.into_iter().flatten().next()
     }
     /// Rate in Hz of the clock that `key` names; a missing or unknown name is reported.
     pub fn hz(&self, key: &'static str) -> u64 {
+        self.ask(key, "the name of a clock; required");
         let Some(name) = self.str(key) else {
             if let Some(t) = self.tabs.last() {
                 t.report_here(format!("`{key}` is missing: the name of a clock"), None);
@@ -145,6 +155,32 @@ impl<'s> Params<'_, 's> {
             t.report(key, message, None);
         }
     }
+}
+
+/// What a board file can say of devices of a kind, for people.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// Parameters beyond those that every device has, and what each is.
+    pub params: Vec<(&'static str, &'static str)>,
+    /// Inputs a scenario can set, with units.
+    pub inputs: &'static [(&'static str, &'static str)],
+    /// What it leaves out.
+    pub not_modelled: &'static [&'static str],
+}
+
+/// Makes a device of the kind without any parameter, and sees what it asks for.
+pub fn about(kind: &Kind) -> About {
+    let none = Source::parse("", "").unwrap_or_else(|e| unreachable!("an empty file: {e}"));
+    let (tabs, clocks) = ([none.root()], BTreeMap::new());
+    let params = Params { tabs: &tabs, clocks: &clocks, events: &[], tasks: &[], asked: RefCell::default() };
+    let made = (kind.create)(&params);
+    let mut asked: Vec<(&str, &str)> = vec![];
+    for (key, what) in params.asked.take() {
+        if !asked.iter().any(|a| a.0 == key) {
+            asked.push((key, what));
+        }
+    }
+    About { params: asked, inputs: made.inputs(), not_modelled: made.not_modelled() }
 }
 
 /// A pin whose name has no number.
@@ -188,6 +224,14 @@ macro_rules! kind {
     };
 }
 pub(crate) use kind;
+
+/// A model by name; the error holds the nearest right name.
+pub fn named(name: &str) -> Result<&'static Kind, String> {
+    find(name).ok_or_else(|| {
+        let help = nearest(name, kinds().map(|k| k.name)).map(|h| format!("; {h}")).unwrap_or_default();
+        format!("no device model is called `{name}`{help}")
+    })
+}
 
 /// A model by name.
 pub fn find(name: &str) -> Option<&'static Kind> {

@@ -144,6 +144,11 @@ impl<'s> Tab<'s> {
         Tab { source, table, span, asked: RefCell::default() }
     }
 
+    /// Another reader of the same table; [`Tab::done`] of the first one does not know what it asks for.
+    pub(crate) fn here(&self) -> Tab<'s> {
+        Tab::new(self.source, self.table, self.span.clone())
+    }
+
     /// The file this table is in.
     pub fn source(&self) -> &'s Source {
         self.source

@@ -1,11 +1,16 @@
 //! Board files from hostile hands: whatever the text, the answer is a board or diagnostics.
 
-use devices::board::build_text;
+use devices::board::{CpuMistake, CpuSpec, build_text};
 use devices::registry::{BOARDS, SOCS};
+use emu_core::cpu::Cpu;
 use proptest::prelude::*;
 
+fn no_core(_: &CpuSpec) -> Result<Box<dyn Cpu>, CpuMistake> {
+    Err(CpuMistake { key: "core", message: "there is none".into(), help: None })
+}
+
 fn try_board(text: &str) {
-    if let Err(e) = build_text("fuzz", "fuzz.toml", text, &|_| None) {
+    if let Err(e) = build_text("fuzz", "fuzz.toml", text, &|_| Err(String::new()), &no_core) {
         assert!(!e.0.is_empty());
         for d in &e.0 {
             assert!(d.line > 0 && d.column > 0 && !d.message.is_empty(), "{d}");
@@ -59,7 +64,9 @@ fn mistakes_of_a_board_come_together() {
     let text = "inherit = \"nrf51823\"\n[clock]\nmain = 0\n[memory.ram]\nbase = 0x20000000\nsize = 0x4000\nkind = \"ram\"\n\
                 [memory.more]\nbase = 0x20001000\nsize = 0x1000\nkind = \"ramm\"\n\
                 [device.u]\nkind = \"nordic,nrf51-uartt\"\nbase = 0x40000000\n[[wire]]\nfrom = \"u.x\"\nto = \"v.y\"\n";
-    let Err(e) = build_text("b", "b.toml", text, &|_| None) else { panic!("this is no board") };
+    let Err(e) = build_text("b", "b.toml", text, &|_| Err(String::new()), &no_core) else {
+        panic!("this is no board")
+    };
     let text = e.to_string();
     for want in [
         "b.toml:1:11: no SoC is called `nrf51823`\n    did you mean `nrf51822`?",
@@ -77,7 +84,9 @@ fn mistakes_of_a_board_come_together() {
 fn mistakes_in_pads() {
     let text = "inherit = \"nrf51822\"\n[pads]\na = \"gpoi.p1\"\nb = \"gpio.p32\"\nc = \"gpio.detect\"\nd = 3\n\
                 \"e0-3\" = \"gpio.p0-2\"\nf = \"gpio.p5\"\n\"f0-1\" = \"gpio.p6-7\"\nf1 = \"gpio.p8\"\ng = \"uart0.rts\"\n";
-    let Err(e) = build_text("b", "b.toml", text, &|_| None) else { panic!("this is no board") };
+    let Err(e) = build_text("b", "b.toml", text, &|_| Err(String::new()), &no_core) else {
+        panic!("this is no board")
+    };
     let text = e.to_string();
     for want in [
         "b.toml:3:5: no device is called `gpoi`\n    did you mean `gpio`?",

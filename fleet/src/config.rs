@@ -145,7 +145,7 @@ pub fn read_plan(root: &Tab) -> Plan {
 }
 
 /// Coordinates farther out than this many metres are mistakes.
-const FARTHEST: f64 = 1e9;
+pub const FARTHEST: f64 = 1e9;
 
 /// A position in metres; two coordinates lie on the ground.
 pub(crate) fn point(tab: &Tab, key: &'static str) -> Option<[f64; 3]> {
@@ -469,7 +469,7 @@ fn one(file: &str, message: String) -> Diagnostics {
 fn template(n: &NodePlan, files: &dyn Files) -> Result<Template, Vec<(bool, Diagnostics)>> {
     let board = if n.machine.ends_with(".toml") {
         let text = files.board(&n.machine).map_err(|e| one("--machine", e));
-        text.and_then(|text| machines::build_text(&n.machine, &n.machine, &text))
+        text.and_then(|text| machines::build_text(&n.machine, &n.machine, &text, &|path| files.board(path)))
     } else {
         machines::build(&n.machine)
     };

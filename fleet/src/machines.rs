@@ -1,16 +1,16 @@
 //! The machines that ship, with their CPUs: `devices` knows boards, the front ends know cores, and they meet here.
 
 use devices::{
-    board::{self, Board, BoardInfo, CpuSpec},
+    board::{self, Board, BoardInfo, CpuMistake, CpuSpec},
     source::{Diagnostics, nearest},
 };
 use emu_arm::m::{config::MConfig, cpu::CortexM};
 use emu_core::cpu::Cpu;
 use emu_riscv::{Hart, config as riscv};
-use std::cell::RefCell;
+use std::cell::Cell;
 
 /// The core that a board asks for, as CPU number `index` of its machine.
-pub fn cpu(spec: &CpuSpec, index: u16) -> Result<Box<dyn Cpu>, String> {
+pub fn cpu(spec: &CpuSpec, index: u16) -> Result<Box<dyn Cpu>, CpuMistake> {
     if let Some(usual) = MConfig::named(&spec.core) {
         return cortex_m(spec, index, usual);
     }
@@ -19,15 +19,20 @@ pub fn cpu(spec: &CpuSpec, index: u16) -> Result<Box<dyn Cpu>, String> {
     }
     let known: Vec<_> = MConfig::names().chain(riscv::Config::names()).collect();
     let help = nearest(&spec.core, known.iter().copied()).unwrap_or_default();
-    Err(format!("{help} known: {}", known.join(", ")))
+    let help = Some(format!("{help} known: {}", known.join(", ")).trim().into());
+    Err(CpuMistake { key: "core", message: format!("no core is called `{}`", spec.core), help })
+}
+
+fn mistake((key, message): (&'static str, String)) -> CpuMistake {
+    CpuMistake { key, message, help: None }
 }
 
 /// What an architecture knows nothing of.
-fn refuse(core: &str, key: &str, set: bool) -> Result<(), String> {
-    if set { Err(format!("`{key}` means nothing to {core}")) } else { Ok(()) }
+fn refuse(core: &str, key: &'static str, set: bool) -> Result<(), CpuMistake> {
+    if set { Err(mistake((key, format!("`{key}` means nothing to {core}")))) } else { Ok(()) }
 }
 
-fn cortex_m(spec: &CpuSpec, index: u16, usual: MConfig) -> Result<Box<dyn Cpu>, String> {
+fn cortex_m(spec: &CpuSpec, index: u16, usual: MConfig) -> Result<Box<dyn Cpu>, CpuMistake> {
     refuse(&spec.core, "reset_vector", spec.reset_vector.is_some())?;
     let cfg = MConfig {
         irqs: spec.irqs,
@@ -35,20 +40,20 @@ fn cortex_m(spec: &CpuSpec, index: u16, usual: MConfig) -> Result<Box<dyn Cpu>, 
         mpu_regions: spec.mpu_regions.unwrap_or(usual.mpu_regions),
         ..usual
     };
-    cfg.check()?;
+    cfg.check().map_err(mistake)?;
     Ok(Box::new(CortexM::new(cfg, index)))
 }
 
-fn hart(spec: &CpuSpec, index: u16, usual: riscv::Config) -> Result<Box<dyn Cpu>, String> {
+fn hart(spec: &CpuSpec, index: u16, usual: riscv::Config) -> Result<Box<dyn Cpu>, CpuMistake> {
     refuse(&spec.core, "priority_bits", spec.priority_bits.is_some())?;
     refuse(&spec.core, "mpu_regions", spec.mpu_regions.is_some())?;
     let reset_vector = match spec.reset_vector.map(u32::try_from) {
         None => usual.reset_vector,
         Some(Ok(v)) => v,
-        Some(Err(_)) => return Err("the reset vector lies beyond 4 GiB".into()),
+        Some(Err(_)) => return Err(mistake(("reset_vector", "the reset vector lies beyond 4 GiB".into()))),
     };
     let cfg = riscv::Config { reset_vector, ..usual };
-    cfg.check()?;
+    cfg.check().map_err(|what| mistake(("reset_vector", what)))?;
     Ok(Box::new(Hart::new(cfg, index)))
 }
 
@@ -57,9 +62,10 @@ pub fn build(name: &str) -> Result<Board, Diagnostics> {
     with_cpus(|cpus| board::build(name, cpus))
 }
 
-/// Builds a board from the text of a file. `name` names the machine, `file` stands in diagnostics.
-pub fn build_text(name: &str, file: &str, text: &str) -> Result<Board, Diagnostics> {
-    with_cpus(|cpus| board::build_text(name, file, text, cpus))
+/// Builds a board from the text of a file. `name` names the machine, `file` stands in diagnostics; `read` gives the text
+/// of a SoC file that it inherits by its path.
+pub fn build_text(name: &str, file: &str, text: &str, read: board::Reader) -> Result<Board, Diagnostics> {
+    with_cpus(|cpus| board::build_text(name, file, text, read, cpus))
 }
 
 /// The boards that ship: names, aliases and descriptions.
@@ -70,19 +76,8 @@ pub fn list() -> Vec<BoardInfo> {
 fn with_cpus(
     build: impl FnOnce(board::CpuFactory) -> Result<Board, Diagnostics>,
 ) -> Result<Board, Diagnostics> {
-    let (count, refused) = (RefCell::new(0), RefCell::new(Vec::new()));
-    let result = build(&|spec| {
-        let index = count.replace_with(|n| *n + 1);
-        cpu(spec, index).map_err(|why| refused.borrow_mut().push(why)).ok()
-    });
-    result.map_err(|mut diagnostics| {
-        // The board reports refused cores in the order in which it asked for them, and cannot know why.
-        let nameless = diagnostics.0.iter_mut().filter(|d| d.message.starts_with("no core is called"));
-        for (d, why) in nameless.zip(refused.into_inner()) {
-            d.help = Some(why);
-        }
-        diagnostics
-    })
+    let count = Cell::new(0);
+    build(&|spec| cpu(spec, count.replace(count.get() + 1)))
 }
 
 #[cfg(test)]
@@ -142,7 +137,9 @@ mod tests {
     #[test]
     fn a_wrong_core_says_which_there_are() {
         let text = "[clock]\nc = 1000\n[cpu.cpu0]\ncore = \"cortex-m33\"\nclock = \"c\"\n";
-        let Err(e) = build_text("x", "x.toml", text) else { panic!("there is no such core") };
+        let Err(e) = build_text("x", "x.toml", text, &|_| Err(String::new())) else {
+            panic!("there is no such core")
+        };
         let text = e.to_string();
         assert!(text.contains("x.toml:4") && text.contains("known: cortex-m0"), "{text}");
     }
@@ -157,10 +154,10 @@ mod tests {
             reset_vector: None,
             hz: 1,
         };
-        assert_eq!(cpu(&spec("cortex-m3", Some(3)), 0).map(|c| c.kind()), Ok("cortex-m3"));
+        assert_eq!(cpu(&spec("cortex-m3", Some(3)), 0).map(|c| c.kind()).ok(), Some("cortex-m3"));
         assert!(cpu(&spec("cortex-m3", Some(9)), 0).is_err());
         assert!(cpu(&spec("cortex-m0", None), 0).is_err(), "v6-M has at most 32 interrupts");
-        assert_eq!(cpu(&spec("rv32imac", None), 0).map(|c| c.kind()), Ok("rv32imac"));
+        assert_eq!(cpu(&spec("rv32imac", None), 0).map(|c| c.kind()).ok(), Some("rv32imac"));
         assert!(cpu(&spec("rv32imac", Some(3)), 0).is_err(), "that is the NVIC's");
         for (core, at) in [("rv32imac", 3), ("rv32imac", 1 << 32), ("cortex-m3", 0)] {
             assert!(cpu(&CpuSpec { reset_vector: Some(at), ..spec(core, None) }, 0).is_err(), "{core} {at}");

@@ -1,6 +1,6 @@
 //! The shipped MPS2 boards, put together: where things are and which interrupt lines they drive.
 
-use crate::board::{self, Board, CpuSpec};
+use crate::board::{self, Board, CpuMistake, CpuSpec};
 use emu_core::{
     bus::Bus,
     cpu::{Arch, Cpu, CpuExit, Run},
@@ -60,7 +60,7 @@ impl Cpu for Idle {
 const NAMES: [&str; 3] = ["mps2-an385", "mps2-an386", "mps2-an500"];
 
 fn boot(name: &str) -> Board {
-    let make = |_: &CpuSpec| -> Option<Box<dyn Cpu>> { Some(Box::new(Idle)) };
+    let make = |_: &CpuSpec| -> Result<Box<dyn Cpu>, CpuMistake> { Ok(Box::new(Idle)) };
     let mut board = board::build(name, &make).unwrap_or_else(|e| panic!("{e}"));
     board.machine.power_on(1);
     board.machine.bus.fabric.irqs.clear();

@@ -113,6 +113,11 @@ pub enum Task {
         /// Name or alias, or the path of a board file
         name: Option<String>,
     },
+    /// List the kinds of devices a board file can have, or one's parameters, pins and ports
+    Devices {
+        /// Kind, such as nordic,nrf51-uart
+        kind: Option<String>,
+    },
 }
 
 /// What every way to run has in common.

@@ -1,10 +1,10 @@
-//! `flotilla images` and `flotilla machines`.
+//! `flotilla images`, `flotilla machines` and `flotilla devices`.
 
 use crate::{
     exit::{Code, Failure},
     out::Stdout,
 };
-use fleet_host::load;
+use fleet_host::load::{self, registry};
 use std::io::{self, Write};
 
 /// Lists the catalogue, or prints one image's path.
@@ -100,6 +100,55 @@ fn devices(out: &mut dyn Write, board: &load::Board) -> io::Result<()> {
             writeln!(out, "              input {input}: {unit}")?;
         }
         not_modelled(out, d.not_modelled)?;
+    }
+    Ok(())
+}
+
+/// Lists the kinds of devices, or describes one.
+pub fn kinds(kind: Option<&str>) -> Result<Code, Failure> {
+    let mut out = Stdout;
+    if let Some(name) = kind {
+        kind_of_device(&mut out, registry::named(name).map_err(Failure::input)?)?;
+        return Ok(Code::Ok);
+    }
+    let width = registry::kinds().map(|k| k.name.len()).max().unwrap_or(0);
+    for k in registry::kinds() {
+        let params: Vec<_> = registry::about(k).params.iter().map(|p| p.0).collect();
+        writeln!(out, "{}", format!("{:width$}  {}", k.name, params.join(", ")).trim_end())?;
+    }
+    writeln!(out, "\n`flotilla devices KIND` says what a board file can say of one.")?;
+    Ok(Code::Ok)
+}
+
+fn kind_of_device(out: &mut dyn Write, kind: &registry::Kind) -> io::Result<()> {
+    let about = registry::about(kind);
+    writeln!(out, "{}: {} registers", kind.name, (kind.regs)().iter().map(|r| r.count).sum::<u32>())?;
+    writeln!(out, "\nParameters")?;
+    writeln!(out, "  base, size: its window; irq, irqs: interrupt lines by pin")?;
+    for (name, what) in &about.params {
+        writeln!(out, "  {name}: {what}")?;
+    }
+    let pins = kind.pins.iter().map(|p| match p.count {
+        0 => p.name.to_string(),
+        n => format!("{}0-{}", p.name, n - 1),
+    });
+    let ports = kind.ports.iter().map(|p| match p.kind {
+        None => p.name.to_string(),
+        Some(kind) => {
+            format!("{} ({kind:?}, out of the machine if nothing is linked to it)", p.name).to_lowercase()
+        }
+    });
+    let inputs = about.inputs.iter().map(|(name, unit)| format!("{name}: {unit}"));
+    for (title, lines) in [
+        ("Pins", pins.collect::<Vec<_>>()),
+        ("Ports", ports.collect()),
+        ("Inputs that a scenario sets", inputs.collect()),
+        ("Not modelled", about.not_modelled.iter().map(|s| s.to_string()).collect()),
+    ] {
+        if !lines.is_empty() {
+            writeln!(out, "\n{title}")?;
+            lines.iter().try_for_each(|line| writeln!(out, "  {line}"))?;
+        }
     }
     Ok(())
 }

@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         Task::Lockstep(args) => lockstep::lockstep(&args),
         Task::Images { path } => lists::images(path.as_deref()),
         Task::Machines { name } => lists::machines(name.as_deref()),
+        Task::Devices { kind } => lists::kinds(kind.as_deref()),
     };
     match outcome.and_then(out::verdict) {
         Ok(code) => code.into(),

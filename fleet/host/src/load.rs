@@ -15,7 +15,7 @@ use std::{
     sync::Arc,
 };
 
-pub use devices::board::Board;
+pub use devices::{board::Board, registry};
 
 /// No image is larger: it would not fit a machine.
 const MAX_IMAGE: u64 = 256 << 20;
@@ -95,7 +95,8 @@ pub fn board(name: &str) -> Result<Board, InputError> {
     if is_file(name) {
         let text = text(Path::new(name))?;
         let stem = Path::new(name).file_stem().map_or(name.into(), |s| s.to_string_lossy());
-        return Ok(machines::build_text(&stem, name, &text)?);
+        let read = |path: &str| self::text(Path::new(path)).map_err(|e| e.to_string());
+        return Ok(machines::build_text(&stem, name, &text, &read)?);
     }
     board::find(name).map_err(InputError::UnknownMachine)?;
     Ok(machines::build(name)?)
@@ -113,7 +114,7 @@ pub fn board_of(name: &str, files: &dyn Files) -> Result<Board, InputError> {
     }
     let text = files.board(name).map_err(InputError::UnknownMachine)?;
     let stem = Path::new(name).file_stem().map_or(name.into(), |s| s.to_string_lossy());
-    Ok(machines::build_text(&stem, name, &text)?)
+    Ok(machines::build_text(&stem, name, &text, &|path| files.board(path))?)
 }
 
 /// A machine's name is the path of a board file.
