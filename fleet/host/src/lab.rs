@@ -34,14 +34,20 @@ use fleet::{
     wiring::{LinePlan, PatchPlan, SwitchPlan},
 };
 use netsim::{RadioConfig, line::LineConfig};
-use std::{path::Path, time::Duration};
+use std::{fmt, path::Path, time::Duration};
 
 /// Between two looks at what consoles printed, in nanoseconds of virtual time.
 const TICK: u64 = 1_000_000;
 
-/// Why a test cannot go on.
-#[derive(Debug, thiserror::Error)]
+/// Nobody waits longer than a hundred years: an end that lies beyond is this one.
+const FAR: Time = Time::secs(100 * 365 * 24 * 3600);
+
+/// Why a test cannot go on. What a test that returns it prints is the message, not the fields.
+#[derive(thiserror::Error)]
 pub enum LabError {
+    /// The builder was told something that cannot be.
+    #[error("{0}")]
+    Builder(String),
     /// The fleet cannot be built.
     #[error("{0}")]
     Setup(#[from] Diagnostics),
@@ -91,11 +97,19 @@ pub enum LabError {
     },
 }
 
-/// Says what a fleet consists of. Calls that concern a node mean the one added last.
+impl fmt::Debug for LabError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Says what a fleet consists of. Calls that concern a node mean the one added last. What is wrong, [`Builder::build`] says.
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
     plan: Plan,
     threads: usize,
+    /// The first call for a node before there was one.
+    early: Option<&'static str>,
 }
 
 impl Builder {
@@ -114,28 +128,28 @@ impl Builder {
         self.plan.nodes.push(NodePlan::new(name, machine, image));
         self
     }
-    fn last(&mut self) -> &mut NodePlan {
-        self.plan.nodes.last_mut().expect("add a node first")
+    fn last(mut self, call: &'static str, change: impl FnOnce(&mut NodePlan)) -> Builder {
+        match self.plan.nodes.last_mut() {
+            Some(node) => change(node),
+            None => self.early = self.early.or(Some(call)),
+        }
+        self
     }
     /// Its position in metres.
-    pub fn at(mut self, position: [f64; 3]) -> Builder {
-        self.last().position = position;
-        self
+    pub fn at(self, position: [f64; 3]) -> Builder {
+        self.last("at", |node| node.position = position)
     }
     /// Where its image, a raw binary, is loaded.
-    pub fn load_at(mut self, address: u64) -> Builder {
-        self.last().at = Some(address);
-        self
+    pub fn load_at(self, address: u64) -> Builder {
+        self.last("load_at", |node| node.at = Some(address))
     }
     /// Its hardware address.
-    pub fn mac(mut self, mac: [u8; 6]) -> Builder {
-        self.last().net.mac = Some(mac);
-        self
+    pub fn mac(self, mac: [u8; 6]) -> Builder {
+        self.last("mac", |node| node.net.mac = Some(mac))
     }
     /// Bytes of its image, which occur once, become others, as many.
-    pub fn patch(mut self, find: &[u8], replace: &[u8]) -> Builder {
-        self.last().net.patches.push(PatchPlan::new(find, replace));
-        self
+    pub fn patch(self, find: &[u8], replace: &[u8]) -> Builder {
+        self.last("patch", |node| node.net.patches.push(PatchPlan::new(find, replace)))
     }
     /// Adds a switch. Every node with an Ethernet socket is on the only one.
     pub fn switch(self, name: &str) -> Builder {
@@ -161,8 +175,32 @@ impl Builder {
         self.threads = threads;
         self
     }
+    fn check(&self) -> Result<(), String> {
+        if let Some(call) = self.early {
+            return Err(format!("`{call}` concerns the node added last, but no `node` was added before it"));
+        }
+        let nodes = &self.plan.nodes;
+        if nodes.is_empty() {
+            return Err("a fleet has at least one node: add it with `node`".into());
+        }
+        for (i, n) in nodes.iter().enumerate() {
+            if nodes[..i].iter().any(|other| other.name == n.name) {
+                return Err(format!("two nodes are called `{}`", n.name));
+            }
+            if !n.position.iter().all(|x| x.abs() <= config::FARTHEST) {
+                let (at, most) = (n.position, config::FARTHEST);
+                return Err(format!(
+                    "`{}` is at {at:?}: coordinates are numbers of metres up to {most}",
+                    n.name
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Builds the fleet and switches it on. Paths are relative to the present folder.
     pub fn build(self) -> Result<Lab, LabError> {
+        self.check().map_err(LabError::Builder)?;
         let fleet = config::build(&self.plan, self.plan.seed, &Folder::of(Path::new("")), None)?;
         Ok(Lab::new(fleet, self.threads))
     }
@@ -187,7 +225,7 @@ pub struct Lab {
 impl Lab {
     /// Begins a fleet.
     pub fn builder() -> Builder {
-        Builder { plan: Plan { seed: 1, ..Plan::default() }, threads: 1 }
+        Builder { plan: Plan { seed: 1, ..Plan::default() }, threads: 1, early: None }
     }
 
     /// The fleet of a file.
@@ -239,10 +277,16 @@ impl Lab {
         }
     }
 
-    /// Lets so much virtual time pass. A lockup of any node is an error.
+    /// Lets so much virtual time pass, up to a hundred years since power-on. A lockup of any node is an error.
     pub fn run_for(&mut self, time: Duration) -> Result<(), LabError> {
-        let end = self.fleet.now() + nanos(time);
+        let end = self.end(time);
         self.run_until(end)
+    }
+
+    /// The end of so much time from now on.
+    fn end(&self, time: Duration) -> Time {
+        let now = self.fleet.now();
+        (now + u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)).min(FAR).max(now)
     }
 
     fn run_until(&mut self, end: Time) -> Result<(), LabError> {
@@ -270,7 +314,7 @@ impl Lab {
         time: Duration,
         mut done: impl FnMut(&mut Lab) -> bool,
     ) -> Result<bool, LabError> {
-        let end = self.fleet.now() + nanos(time);
+        let end = self.end(time);
         loop {
             if done(self) {
                 return Ok(true);
@@ -282,10 +326,6 @@ impl Lab {
             self.run_until(Time((now.0 / TICK + 1) * TICK).min(end))?;
         }
     }
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// A node of a [`Lab`].
