@@ -225,6 +225,15 @@ impl CodeCache {
         }
     }
 
+    /// The block at `pc` is about to be interpreted on its own: it counts as others do.
+    pub(crate) fn warm<G: Guest>(&mut self, g: &G, bus: &mut Bus, pc: u32) {
+        if self.compiles::<G>()
+            && let Some(i) = self.page(g, bus, pc)
+        {
+            self.prefers_compiled(i, pc);
+        }
+    }
+
     /// Runs compiled code from the program counter on, if there is some that may run: within `until`, from `cycle` on. `open`
     /// is a jump to be led there.
     pub(crate) fn run_compiled<G: Guest>(

@@ -84,7 +84,9 @@ pub trait Guest {
     fn check_fetch(&mut self, bus: &mut Bus, pc: u32) -> Result<(), Self::Fault>;
     /// Permissions may forbid execution somewhere (an MPU is on).
     fn checks_fetch(&self) -> bool;
-    /// Changes whenever the answers of [`Guest::check_fetch`] may have changed.
+    /// A number for what [`Guest::check_fetch`] answers, and for what memory is told to remember
+    /// ([`Memory::set_view`](emu_core::memory::Memory::set_view)): the same number always stands for the same answers. What was
+    /// known under one of the last few is found again when it comes back.
     fn permissions(&self) -> u64 {
         0
     }

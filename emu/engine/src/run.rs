@@ -144,6 +144,10 @@ fn run_block<G: Guest>(g: &mut G, cache: &mut CodeCache, bus: &mut Bus, cycle: u
     if g.it() != 0 {
         return run_single(g, bus, cycle, run.until);
     }
+    if g.checks_fetch() {
+        // No chain comes here, where not all of the page may be executed.
+        cache.warm(g, bus, pc);
+    }
     let Some(block) = cache.block(g, bus, pc) else {
         let f = g.fetch_fault(pc);
         return fault(g, bus, f, cycle);

@@ -13,6 +13,7 @@ use super::{
     special::SEMIHOST_BKPT,
     state::{PC, SP},
     system::{MemPort, System},
+    views::{NO_MPU, Views},
 };
 use emu_core::{
     bus::Bus,
@@ -51,11 +52,12 @@ pub struct Core {
     semihosting: bool,
     /// The page that may be executed wholly, with the start of the next one. Not state.
     exec_page: u32,
-    /// With the MPU on: privileged, and whether the regions count. What is cached of memory holds for these.
-    view: Option<(bool, bool)>,
+    /// Privileged, and whether the MPU's regions count. What is cached of memory holds for these, and goes by their number.
+    view: (bool, bool),
+    view_number: u64,
+    /// They may have changed, or the regions.
     view_stale: bool,
-    /// How often they changed.
-    views: u64,
+    views: Views,
 }
 
 /// Physical memory for stacking and vectors.
@@ -90,9 +92,10 @@ impl Core {
             taken: 0,
             semihosting: false,
             exec_page: NO_PAGE,
-            view: None,
+            view: (true, false),
+            view_number: NO_MPU,
             view_stale: true,
-            views: 0,
+            views: Views::new(index),
         }
     }
 
@@ -108,7 +111,6 @@ impl Core {
     pub fn forget_views(&mut self) {
         self.view_stale = true;
         self.exec_page = NO_PAGE;
-        self.views += 1;
     }
 
     fn attrs(&self, privileged: bool) -> Attrs {
@@ -116,7 +118,8 @@ impl Core {
     }
 
     fn port<'a>(&self, bus: &'a mut Bus) -> Port<'a> {
-        Port { bus, attrs: self.attrs(true), cache: !self.sys.mpu.enabled() }
+        let cache = !self.sys.mpu.enabled() && self.view_number == NO_MPU;
+        Port { bus, attrs: self.attrs(true), cache }
     }
 
     /// Takes this core's interrupt lines from the fabric.
@@ -180,16 +183,22 @@ impl Core {
         Poll::Run
     }
 
-    /// After anything that may have changed privilege, priority or the MPU: drops what was cached under the old ones.
+    fn view_now(&self) -> (bool, bool) {
+        (self.sys.st.privileged(), self.sys.mpu_applies())
+    }
+
+    /// After anything that may have changed privilege, priority or the MPU: on with what was cached under what holds now.
     fn refresh_view(&mut self, bus: &mut Bus) {
-        let on = self.sys.mpu.enabled();
-        let view = on.then(|| (self.sys.st.privileged(), self.sys.mpu_applies()));
+        let view = self.view_now();
         if self.view_stale || view != self.view {
-            bus.fabric.mem.flush();
-            self.exec_page = NO_PAGE;
-            self.views += 1;
+            let (privileged, applies) = view;
+            let number = if applies { self.views.number(&self.sys.mpu, privileged) } else { NO_MPU };
+            if number != self.view_number {
+                (self.view_number, self.exec_page) = (number, NO_PAGE);
+            }
             (self.view, self.view_stale) = (view, false);
         }
+        bus.fabric.mem.set_view(self.view_number);
     }
 
     /// Runs as [`emu_engine::run::run`] does.
@@ -250,9 +259,24 @@ impl Core {
         if self.sys.ignores_bus_faults() { Ok(0) } else { Err(Fault::Bus { addr, precise: true }) }
     }
 
-    fn cacheable(&self, addr: u32, mem: u8) -> bool {
+    /// Whether memory may remember the page of an access: nothing has changed about protection since it was told.
+    fn keeps(&self, mem: u8) -> bool {
         mem & MEM_UNPRIV == 0
-            && (!self.sys.mpu.enabled() || self.sys.mpu.page_uniform(addr, self.sys.mpu_applies()))
+            && (!self.sys.mpu.enabled() && self.view_number == NO_MPU
+                || !self.view_stale && self.view_now() == self.view)
+    }
+
+    /// And may be told so as a whole.
+    fn cacheable(&self, addr: u32, mem: u8) -> bool {
+        self.keeps(mem) && (!self.view.1 || self.sys.mpu.page_uniform(addr, true))
+    }
+
+    /// After an access to a page that is not [`Core::cacheable`]: which parts of it may be accessed.
+    fn enter_parts(&self, bus: &mut Bus, addr: u32, mem: u8) {
+        if self.keeps(mem) {
+            let (mpu, privileged) = (&self.sys.mpu, self.view.0);
+            bus.fabric.mem.enter_parts(addr.into(), || mpu.denied(addr, privileged));
+        }
     }
 
     fn ppb_access(&mut self, bus: &mut Bus, privileged: bool) -> PpbAccess {
@@ -304,7 +328,7 @@ impl Core {
         self.regs.set(FREADY, u32::from(self.sys.cfg.has_fpu() && self.sys.fp_ready()));
         // Bit-banding of the MPU's registers does not exist: any write here may be to them.
         self.view_stale |= out.changed && (0xe000_ed90..=0xe000_edb8).contains(&(addr & !3));
-        bus.fabric.attention |= out.changed && self.sys.wants_poll() || out.reset;
+        bus.fabric.attention |= out.changed && self.sys.wants_poll() || self.view_stale || out.reset;
     }
 
     /// Bit-band aliases: the access that holds the bit, and the bit's number in it.
@@ -327,7 +351,12 @@ impl Core {
     ) -> Result<u32, Fault> {
         let cache = self.cacheable(addr, mem);
         match bus.read(u64::from(addr), size, self.attrs(privileged), cache) {
-            Ok(v) => Ok(v as u32),
+            Ok(v) => {
+                if !cache {
+                    self.enter_parts(bus, addr, mem);
+                }
+                Ok(v as u32)
+            }
             Err(_) => self.bus_fault(addr),
         }
     }
@@ -342,7 +371,12 @@ impl Core {
     ) -> Result<(), Fault> {
         let cache = self.cacheable(addr, mem);
         match bus.write(u64::from(addr), size, u64::from(v), self.attrs(privileged), cache) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                if !cache {
+                    self.enter_parts(bus, addr, mem);
+                }
+                Ok(())
+            }
             Err(_) => self.bus_fault(addr).map(|_| ()),
         }
     }
@@ -417,7 +451,7 @@ impl Guest for Core {
     }
 
     fn permissions(&self) -> u64 {
-        self.views
+        self.view_number
     }
 
     fn fetch_fault(&self, pc: u32) -> Fault {

@@ -1,6 +1,7 @@
 //! The memory protection unit, PMSAv7 (DDI0403E B3.5, DDI0419 B3.5), and the default memory map (B3.1).
 
 use super::config::MConfig;
+use emu_core::memory::Halves;
 use serde::{Deserialize, Serialize};
 
 /// What an access does.
@@ -26,6 +27,8 @@ const HFNMIENA: u32 = 2;
 const PRIVDEFENA: u32 = 4;
 
 const PAGE: u32 = 4096;
+/// The least region or subregion.
+const UNIT: usize = 32;
 
 /// One region: RBAR's address and RASR.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -158,6 +161,26 @@ impl Mpu {
     pub fn page_uniform(&self, addr: u32, applies: bool) -> bool {
         let page = addr & !(PAGE - 1);
         !applies || !self.regions.iter().any(|r| r.enabled() && r.splits(page))
+    }
+
+    /// The halfwords of the page at `addr` that may not be read, and those that may not be written, where the regions count.
+    /// Rights are the same in every 32 bytes: no region or subregion is smaller.
+    pub fn denied(&self, addr: u32, privileged: bool) -> (Halves, Halves) {
+        let (mut read, mut write) = (Halves::default(), Halves::default());
+        let page = addr & !(PAGE - 1);
+        for off in (0..PAGE).step_by(UNIT) {
+            for (kind, bits) in [(Kind::Read, &mut read), (Kind::Write, &mut write)] {
+                if self.check(page + off, 1, kind, privileged, true).is_err() {
+                    bits.set(off as usize, UNIT);
+                }
+            }
+        }
+        (read, write)
+    }
+
+    /// Both allow the same. Which region is selected does not matter.
+    pub fn same_rules(&self, other: &Mpu) -> bool {
+        (self.ctrl, &self.regions) == (other.ctrl, &other.regions)
     }
 
     // ---- registers ----
@@ -362,6 +385,30 @@ mod tests {
                 let first = ok(&m, page, Write, true);
                 let same = (page..page + 4096).step_by(32).all(|a| ok(&m, a, Write, true) == first);
                 assert!(same || !m.page_uniform(page, true), "{regions:x?} {page:x}");
+            }
+        }
+    }
+
+    /// And where they are not, each halfword is allowed or not as a check of it says.
+    #[test]
+    fn mend_what_is_denied_of_a_split_page_is_what_a_check_denies() {
+        let mut seed = 7u32;
+        let mut rnd = |n: u32| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 8) % n
+        };
+        for _ in 0..50 {
+            let regions: Vec<_> = (0..5)
+                .map(|_| (0x2000_0000 + rnd(256) * 32, rasr(rnd(7), 5 + rnd(9), rnd(256), false)))
+                .collect();
+            let (m, privileged) = (mpu(1 | rnd(2) << 2, &regions), rnd(2) == 0);
+            for page in [0x2000_0000, 0x2000_1000] {
+                let (read, write) = m.denied(page + rnd(4096), privileged);
+                for off in (0..PAGE).step_by(2) {
+                    let denied = |kind| m.check(page + off, 2, kind, privileged, true).is_err();
+                    let got = [&read, &write].map(|bits| bits.any(off as usize, 2));
+                    assert_eq!(got, [Read, Write].map(denied), "{regions:x?} {page:x} {off:x}");
+                }
             }
         }
     }
