@@ -1,8 +1,9 @@
 //! `cargo xtask bench`: our speed against others', in pairs on the same machine in the same run.
 //!
-//! The rows stand in [`rows`], [`compare`] and [`fleets`]; here they are measured, printed and written. A row passes if its
+//! The rows stand in [`rows`], [`compare`], [`cliffs`] and [`fleets`]; here they are measured, printed and written. A row passes if its
 //! ratio is at least its `min`; above 1 we are better. docs/benchmarks.md explains each.
 
+mod cliffs;
 mod compare;
 mod fleets;
 mod host;

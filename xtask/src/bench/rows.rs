@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::{Case, Job, Mark, Outcome, Row, against, compare, figures, fleets, pair};
+use super::{Case, Job, Mark, Outcome, Row, against, cliffs, compare, figures, fleets, pair};
 use crate::sh::{self, Result};
 
 /// Guest loads in one run of an `mmio-*` guest.
@@ -21,6 +21,10 @@ pub const CASES: &[Case] = &[
     Case { name: "fp-m7-vs-qemu", measure: compare::fp_m7 },
     Case { name: "dsp-matrix-vs-qemu", measure: compare::dsp_matrix },
     Case { name: "dsp-mix-vs-qemu", measure: compare::dsp_mix },
+    Case { name: "beside-code", measure: cliffs::beside },
+    Case { name: "near-page", measure: cliffs::near_page },
+    Case { name: "near-code", measure: cliffs::near_code },
+    Case { name: "mpu-switch", measure: cliffs::mpu },
     Case { name: "fleet-1000-vs-1", measure: fleets::thousand },
     Case { name: "fleet-10000-vs-100", measure: fleets::ten_thousand },
     Case { name: "node-memory", measure: fleets::memory },
@@ -57,7 +61,7 @@ pub fn flotilla() -> PathBuf {
     release("flotilla")
 }
 
-fn run_guest(image: &str, machine: &str, expect: &'static str) -> Job {
+pub fn run_guest(image: &str, machine: &str, expect: &'static str) -> Job {
     Job::new(flotilla(), &["run", image, "--machine", machine], expect)
 }
 
