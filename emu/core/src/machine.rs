@@ -259,6 +259,10 @@ impl Machine {
     pub fn cpu(&self, n: usize) -> &dyn Cpu {
         &*self.cpus[n].cpu
     }
+    /// CPU `n`'s clock: an instruction takes a tick of it at least.
+    pub fn clock(&self, n: usize) -> Clock {
+        self.cpus[n].clock
+    }
     /// CPU `n` and the bus, for debuggers.
     pub fn cpu_mut(&mut self, n: usize) -> (&mut dyn Cpu, &mut Bus) {
         self.bus.fabric.set_now(self.now);

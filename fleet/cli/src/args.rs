@@ -324,11 +324,19 @@ pub struct CheckArgs {
     #[arg(value_parser = positive)]
     pub slices: Vec<u64>,
     /// What else executes the guests' instructions, to compare; the other runs have `auto`
-    #[arg(long, value_name = "ENGINE,...", value_delimiter = ',')]
+    #[arg(long, value_name = "ENGINE,...", value_delimiter = ',', default_value = "interpreter")]
     pub engines: Vec<EngineName>,
-    /// From one checkpoint to the next [default: a fiftieth of the run, at least 1ms]
-    #[arg(long, value_name = "TIME", value_parser = positive)]
-    pub every: Option<u64>,
+    /// So often a run is cut: in one run it goes on in a copy, in one it is saved and loaded, in one a debugger reads.
+    /// Cuts lie at the instants of events and instructions and beside them
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub cuts: u32,
+    /// Decides when cuts are
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub cut_seed: u64,
+    /// From one checkpoint, at which digests and consoles are compared, to the next [default: a fiftieth of the run, at
+    /// least 1ms]
+    #[arg(long, alias = "every", value_name = "TIME", value_parser = positive)]
+    pub digest_every: Option<u64>,
 }
 
 /// `flotilla lockstep`.

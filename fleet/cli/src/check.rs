@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use emu_core::{Time, cpu::Engine};
 use fleet::{
     Command, Fleet, Serial,
-    determinism::{Condition, Divergence, Middle, Subject, compare, digests, locate, unloadable},
+    determinism::{Condition, Cut, Cuts, Digest, Divergence, Said, Subject, compare, digests, locate},
     record::Happening,
     scenario::{self, Observer, Scenario, TICK},
 };
@@ -30,8 +30,8 @@ pub fn check(args: &CheckArgs) -> Result<Code, Failure> {
     if args.file.extension().is_none_or(|e| e != "toml") {
         return session(args);
     }
-    if args.every.zip(args.for_).is_some_and(|(every, end)| end / every > MOST) {
-        return Err(Failure::usage(format!("--every makes more than {MOST} checkpoints")));
+    if args.digest_every.zip(args.for_).is_some_and(|(every, end)| end / every > MOST) {
+        return Err(Failure::usage(format!("--digest-every makes more than {MOST} checkpoints")));
     }
     let text = load::text(&args.file)?;
     let name = args.file.display().to_string();
@@ -91,31 +91,35 @@ fn engines(args: &CheckArgs, mut fleet: Fleet) -> Result<(), Failure> {
     all.into_iter().try_for_each(|e| show::engine(e, &mut fleet).map(show::note))
 }
 
-/// The conditions, the reference first.
-fn conditions(args: &CheckArgs) -> Vec<Condition> {
-    let serial = |name: String| Condition {
-        name,
-        executor: Box::new(Serial),
-        slice: u64::MAX,
-        engine: Engine::Auto,
-        middle: Middle::Nothing,
-    };
+fn plain(name: String) -> Condition {
+    Condition { name, executor: Box::new(Serial), slice: u64::MAX, engine: Engine::Auto, cuts: None }
+}
+
+/// Runs that are not cut, the reference first.
+fn uncut(args: &CheckArgs) -> Vec<Condition> {
     let threads = |n: &u16| Condition {
         executor: Box::new(Pool::new(usize::from(*n))),
-        ..serial(format!("{n} thread{}", if *n == 1 { "" } else { "s" }))
+        ..plain(format!("{n} thread{}", if *n == 1 { "" } else { "s" }))
     };
-    let slice = |ns: &u64| Condition { slice: *ns, ..serial(format!("slices of {} s", Time(*ns))) };
+    let slice = |ns: &u64| Condition { slice: *ns, ..plain(format!("slices of {} s", Time(*ns))) };
     let engine = |e: &EngineName| {
         let name = e.to_possible_value().map_or(String::new(), |v| v.get_name().into());
-        Condition { engine: (*e).into(), ..serial(format!("engine {name}")) }
+        Condition { engine: (*e).into(), ..plain(format!("engine {name}")) }
     };
-    let middle = |middle, name: &str| Condition { middle, ..serial(name.into()) };
     let mut all: Vec<_> = args.threads.iter().map(threads).collect();
     all.extend(args.slices.iter().map(slice));
     all.extend(args.engines.iter().map(engine));
-    all.push(middle(Middle::Fork, "a copy from half way on"));
-    all.push(middle(Middle::SaveLoad, "saved and loaded half way"));
     all
+}
+
+/// Runs that are cut.
+fn cut(args: &CheckArgs) -> impl Iterator<Item = Condition> {
+    let (count, seed) = (args.cuts, args.cut_seed);
+    let all = [Cut::Fork, Cut::SaveLoad, Cut::Look].into_iter().filter(move |_| count > 0);
+    all.map(move |what| Condition {
+        cuts: Some(Cuts { what, count, seed }),
+        ..plain(format!("{what} at {count} instant{}", if count == 1 { "" } else { "s" }))
+    })
 }
 
 /// Says how one condition compares; `true`: it is the same.
@@ -130,7 +134,7 @@ fn say(name: &str, divergence: Option<Divergence>) -> Result<bool, Failure> {
 }
 
 fn every(args: &CheckArgs, end: Time) -> u64 {
-    args.every.unwrap_or((end.0 / CHECKPOINTS).max(TICK))
+    args.digest_every.unwrap_or((end.0 / CHECKPOINTS).max(TICK))
 }
 
 /// A fleet to which the `script` is done.
@@ -141,12 +145,13 @@ fn fleet(
     script: &[Command],
 ) -> Result<bool, Failure> {
     let subject = Subject { build, script, end, every: every(args, end) };
-    let all = conditions(args);
-    let wanted = digests(&subject, &all[0], |_| {});
-    introduce(&all[0], end, wanted.len(), wanted.last().copied().unwrap_or_default())?;
+    let mut all = uncut(args);
+    let reference = all.remove(0);
+    let wanted = digests(&subject, &reference, |_| {});
+    introduce(&reference, end, wanted.len(), wanted.last().copied().unwrap_or_default().state)?;
     let mut same = true;
-    for other in &all[1..] {
-        same &= say(&other.name, compare(&subject, &all[0], &wanted, other, |_| {}))?;
+    for other in all.into_iter().chain(cut(args)) {
+        same &= say(&other.name, compare(&subject, &reference, &wanted, &other, |_| {}))?;
     }
     Ok(same)
 }
@@ -158,21 +163,18 @@ fn introduce(reference: &Condition, end: Time, checkpoints: usize, digest: u128)
 
 /// What a run of a scenario leaves.
 struct Trace {
-    digests: Vec<(Time, u128)>,
+    digests: Vec<(Time, Digest)>,
     commands: Vec<Command>,
     failure: Option<String>,
-    /// What was saved half way does not load.
-    broken: Option<Divergence>,
 }
 
-/// A scenario: its steps are part of what is compared.
+/// A scenario: its steps are part of what is compared, where it is not cut. Where it is, its commands come again.
 fn scenario(args: &CheckArgs, read: &dyn Fn() -> Scenario) -> Result<bool, Failure> {
-    let all = conditions(args);
-    let every = args.every.unwrap_or(100 * TICK).next_multiple_of(TICK);
-    let reference = trace(read, &all[0], every, None);
-    let end = reference.digests.last().map_or(Time::ZERO, |d| d.0);
-    let digest = reference.digests.last().map_or(0, |d| d.1);
-    introduce(&all[0], end, reference.digests.len(), digest)?;
+    let all = uncut(args);
+    let every = args.digest_every.unwrap_or(100 * TICK).next_multiple_of(TICK);
+    let reference = trace(read, &all[0], every);
+    let (end, digest) = reference.digests.last().copied().unwrap_or_default();
+    introduce(&all[0], end, reference.digests.len(), digest.state)?;
     if let Some(why) = &reference.failure {
         writeln!(Stdout, "the scenario fails, which is compared too:\n{why}")?;
     }
@@ -181,11 +183,7 @@ fn scenario(args: &CheckArgs, read: &dyn Fn() -> Scenario) -> Result<bool, Failu
     let subject = Subject { build: &build, script: &script, end, every };
     let mut same = true;
     for other in &all[1..] {
-        let theirs = trace(read, other, every, Some(Time(end.0 / 2)));
-        if theirs.broken.is_some() {
-            same &= say(&other.name, theirs.broken)?;
-            continue;
-        }
+        let theirs = trace(read, other, every);
         let (ours, others) = (&reference.digests, &theirs.digests);
         let Some(k) = (0..ours.len().max(others.len())).find(|&k| ours.get(k) != others.get(k)) else {
             same &= say(&other.name, None)?;
@@ -198,52 +196,40 @@ fn scenario(args: &CheckArgs, read: &dyn Fn() -> Scenario) -> Result<bool, Failu
             writeln!(Stdout, "  first command that differs: {a:?} / {b:?}")?;
         }
     }
+    if args.cuts > 0 {
+        let wanted = digests(&subject, &all[0], |_| {});
+        for other in cut(args) {
+            same &= say(&other.name, compare(&subject, &all[0], &wanted, &other, |_| {}))?;
+        }
+    }
     Ok(same)
 }
 
-struct Watch<'a> {
-    read: &'a dyn Fn() -> Scenario,
+struct Watch {
     every: u64,
-    engine: Engine,
-    middle: Option<(Time, Middle)>,
-    digests: Vec<(Time, u128)>,
-    broken: Option<Divergence>,
+    digests: Vec<(Time, Digest)>,
+    said: Said,
 }
 
-impl Observer for Watch<'_> {
-    fn console(&mut self, _: &Scenario, _: &[fleet::ConsoleByte]) {}
+impl Observer for Watch {
+    fn console(&mut self, _: &Scenario, bytes: &[fleet::ConsoleByte]) {
+        self.said.add(bytes);
+    }
     fn tick(&mut self, s: &mut Scenario) {
         let now = s.fleet.now();
         if now.0.is_multiple_of(self.every) {
-            self.digests.push((now, s.fleet.digest()));
+            self.digests.push((now, Digest { state: s.fleet.digest(), said: self.said.digest() }));
         }
-        let Some((_, middle)) = self.middle.filter(|(at, _)| *at <= now) else { return };
-        self.middle = None;
-        let slice = s.fleet.slice;
-        match middle {
-            Middle::Nothing => {}
-            Middle::Fork => s.fleet = s.fleet.fork(),
-            Middle::SaveLoad => {
-                let (bytes, mut fresh) = (s.fleet.save(), (self.read)().fleet);
-                match fresh.load(&bytes) {
-                    Ok(()) => s.fleet = fresh,
-                    Err(e) => self.broken = Some(unloadable(now, e.to_string())),
-                }
-            }
-        }
-        s.fleet.slice = slice;
-        s.fleet.set_engine(self.engine);
     }
 }
 
-fn trace(read: &dyn Fn() -> Scenario, how: &Condition, every: u64, middle: Option<Time>) -> Trace {
+fn trace(read: &dyn Fn() -> Scenario, how: &Condition, every: u64) -> Trace {
     let mut s = read();
     s.fleet.slice = how.slice;
     s.fleet.set_engine(how.engine);
-    let middle = middle.map(|t| (t, how.middle));
-    let mut watch = Watch { read, every, engine: how.engine, middle, digests: vec![], broken: None };
+    let mut watch = Watch { every, digests: vec![], said: Said::default() };
     let report = s.run(&*how.executor, &mut watch);
     let mut digests = watch.digests;
-    digests.push((report.time, report.digest));
-    Trace { digests, commands: s.fleet.journal().to_vec(), failure: report.failure, broken: watch.broken }
+    digests.push((report.time, Digest { state: report.digest, said: watch.said.digest() }));
+    Trace { digests, commands: s.fleet.journal().to_vec(), failure: report.failure }
 }

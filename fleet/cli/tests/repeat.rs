@@ -24,11 +24,12 @@ fn digest(text: &str) -> &str {
 fn a_fleet_is_the_same_under_all_conditions() {
     let fleet = file("check.toml", FLEET.as_bytes());
     let words = ["check-determinism", &fleet, "--for", "400ms", "--threads", "1,2,4", "--slices", "50us,3ms"];
-    let run = flotilla(&words);
+    let run = flotilla(&[&words[..], &["--cuts", "7"]].concat());
     run.ends_with(0);
     let text = out(&run);
     let wanted = "same     2 threads\nsame     4 threads\nsame     slices of 0.000050 s\n\
-        same     slices of 0.003000 s\nsame     a copy from half way on\nsame     saved and loaded half way\n";
+        same     slices of 0.003000 s\nsame     engine interpreter\nsame     copied at 7 instants\n\
+        same     saved and loaded at 7 instants\nsame     read by a debugger at 7 instants\n";
     let (first, rest) = text.split_once('\n').expect("lines");
     assert!(first.starts_with("the reference: 1 thread, 0.400000 s, 51 checkpoints, digest: "), "{text}");
     assert_eq!(rest, wanted);
@@ -42,7 +43,21 @@ fn a_scenario_is_the_same_under_all_conditions() {
     let scenario = file("check-steps.toml", text.as_bytes());
     let run = flotilla(&["check-determinism", &scenario, "--threads", "1,2"]);
     run.ends_with(0);
-    assert_eq!(out(&run).matches("same  ").count(), 4, "{}", out(&run));
+    assert_eq!(out(&run).matches("same  ").count(), 6, "{}", out(&run));
+}
+
+#[test]
+fn mend_checkpoints_and_cuts_are_as_asked() {
+    let fleet = file("check-cuts.toml", FLEET.as_bytes());
+    let words = ["check-determinism", &fleet, "--for", "50ms", "--threads", "1", "--engines", "auto"];
+    let run = flotilla(&[&words[..], &["--digest-every", "10ms", "--cuts", "0"]].concat());
+    run.ends_with(0);
+    let text = out(&run);
+    assert!(text.starts_with("the reference: 1 thread, 0.050000 s, 6 checkpoints, digest: "), "{text}");
+    assert!(text.ends_with("s\nsame     engine auto\n"), "{text}");
+    for cuts in ["-1", "x", "1000000"] {
+        flotilla(&[&words[..], &["--cuts", cuts]].concat()).ends_with(2).says_only_on_stderr();
+    }
 }
 
 #[test]
@@ -63,7 +78,7 @@ fn what_cannot_be_checked_is_said() {
     let run = flotilla(&["check-determinism", &broken]);
     run.ends_with(3).says_only_on_stderr();
     assert!(run.stderr.contains("did you mean `microbit`?"), "{}", run.stderr);
-    for wrong in [["--threads", "0"], ["--threads", "1,x"], ["--slices", "0s"], ["--every", "-1"]] {
+    for wrong in [["--threads", "0"], ["--threads", "1,x"], ["--slices", "0s"], ["--digest-every", "-1"]] {
         flotilla(&["check-determinism", &steps, wrong[0], wrong[1]]).ends_with(2).says_only_on_stderr();
     }
 }
@@ -74,7 +89,7 @@ fn a_session_is_the_same_under_all_conditions() {
     let check = flotilla(&["check-determinism", &session, "--threads", "1,2"]);
     check.ends_with(0);
     let text = out(&check);
-    assert!(text.contains(digest(&run.stderr)) && text.matches("same  ").count() == 4, "{text}");
+    assert!(text.contains(digest(&run.stderr)) && text.matches("same  ").count() == 6, "{text}");
     flotilla(&["check-determinism", &session, "--seed", "1"]).ends_with(2).says_only_on_stderr();
 }
 

@@ -1,28 +1,22 @@
 //! Is a run the same under all conditions? And if not: which node differs first, when, at which instruction, in what?
 //!
 //! A fleet is run under a reference condition, then under others (more threads, other slices, saved and loaded on the
-//! way), and digests are compared at checkpoints. Where two of them differ, both runs are repeated from copies of the
+//! way), and digests of states and transcripts are compared at checkpoints. Where two of them differ, both runs are repeated from copies of the
 //! last checkpoint at which they were the same, with ever finer checkpoints, until a single nanosecond is left.
 
+mod cuts;
 mod differ;
+mod said;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use cuts::{Cut, Cuts};
 pub use differ::{Differs, Field, Instruction};
+pub use said::Said;
 
 use crate::{Command, Executor, Fleet, FleetExit};
+use cuts::Plan;
 use emu_core::{Time, cpu::Engine};
-
-/// What a run does half way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Middle {
-    /// It goes on.
-    Nothing,
-    /// It goes on in a copy.
-    Fork,
-    /// It is saved, and loaded into a fleet built anew.
-    SaveLoad,
-}
 
 /// How a fleet is run. None of it may change anything.
 pub struct Condition {
@@ -34,8 +28,8 @@ pub struct Condition {
     pub slice: u64,
     /// What executes the instructions.
     pub engine: Engine,
-    /// What happens half way.
-    pub middle: Middle,
+    /// What happens on the way.
+    pub cuts: Option<Cuts>,
 }
 
 /// What is run.
@@ -67,9 +61,10 @@ pub struct Run<'a> {
     condition: &'a Condition,
     /// Commands given so far.
     given: usize,
-    middle: Option<Time>,
-    /// Why what was saved does not load.
-    broken: Option<String>,
+    plan: Option<Plan>,
+    said: Said,
+    /// Why what was saved does not load, and when it was saved.
+    broken: Option<(Time, String)>,
 }
 
 impl<'a> Run<'a> {
@@ -78,16 +73,17 @@ impl<'a> Run<'a> {
         let mut fleet = (subject.build)();
         fleet.slice = condition.slice.max(1);
         fleet.set_engine(condition.engine);
-        let middle = (condition.middle != Middle::Nothing).then_some(Time(subject.end.0 / 2));
-        Run { fleet, subject, condition, given: 0, middle, broken: None }
+        let plan = condition.cuts.map(|cuts| Plan::new(cuts, subject.end));
+        Run { fleet, subject, condition, given: 0, plan, said: Said::default(), broken: None }
     }
 
     /// Runs to `t`. Commands at `t` itself are given when the run goes on.
     pub fn run_to(&mut self, t: Time) {
-        if let Some(middle) = self.middle.filter(|m| *m <= t) {
-            self.advance(middle);
-            self.middle = None;
-            self.change();
+        while let Some(at) = self.plan.and_then(|p| p.next()).filter(|at| *at <= t) {
+            self.advance(at);
+            if let Some(cut) = self.plan.as_mut().and_then(|p| p.arrived(&self.fleet)) {
+                self.cut(cut);
+            }
         }
         self.advance(t);
     }
@@ -101,17 +97,18 @@ impl<'a> Run<'a> {
         run(&mut self.fleet, t, &*self.condition.executor);
     }
 
-    fn change(&mut self) {
+    fn cut(&mut self, cut: Cut) {
+        self.said.take(&mut self.fleet); // neither a copy nor what is saved has it
         let slice = self.fleet.slice;
-        match self.condition.middle {
-            Middle::Nothing => {}
-            Middle::Fork => self.fleet = self.fleet.fork(),
-            Middle::SaveLoad => {
+        match cut {
+            Cut::Look => cuts::look(&mut self.fleet),
+            Cut::Fork => self.fleet = self.fleet.fork(),
+            Cut::SaveLoad => {
                 let bytes = self.fleet.save();
                 let mut fresh = (self.subject.build)();
                 match fresh.load(&bytes) {
                     Ok(()) => self.fleet = fresh,
-                    Err(e) => self.broken = Some(e.to_string()),
+                    Err(e) => self.broken = self.broken.take().or(Some((self.fleet.now(), e.to_string()))),
                 }
             }
         }
@@ -121,19 +118,29 @@ impl<'a> Run<'a> {
 
     /// A copy that goes its own way.
     pub fn fork(&mut self) -> Run<'a> {
-        Run { fleet: self.fleet.fork(), broken: self.broken.clone(), ..*self }
+        self.said.take(&mut self.fleet);
+        Run { fleet: self.fleet.fork(), broken: self.broken.clone(), said: self.said.clone(), ..*self }
     }
 
-    /// The fleet's digest now.
-    pub fn digest(&mut self) -> u128 {
-        self.fleet.take_console(); // nobody reads it here
-        self.fleet.digest()
+    /// Stands for the fleet's state now and everything that was printed up to now.
+    pub fn digest(&mut self) -> Digest {
+        self.said.take(&mut self.fleet);
+        Digest { state: self.fleet.digest(), said: self.said.digest() }
     }
 
-    /// The fleet.
-    pub fn fleet(&mut self) -> &mut Fleet {
-        &mut self.fleet
+    fn last_cut(&self) -> Option<(Cut, Time)> {
+        self.plan.and_then(|p| p.last())
     }
+}
+
+/// What is compared at a checkpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Digest {
+    /// The fleet's digest.
+    pub state: u128,
+    /// Of what was printed: times, consoles and bytes in their order. Whoever calls [`Run::digest`] at other times gets
+    /// another one.
+    pub said: u128,
 }
 
 /// Runs to `end`; guests that end themselves or lock up stay as they are.
@@ -143,7 +150,7 @@ pub(crate) fn run(fleet: &mut Fleet, end: Time, executor: &dyn Executor) {
 }
 
 /// The digests of a run at its checkpoints.
-pub fn digests(subject: &Subject, condition: &Condition, mut seen: impl FnMut(Time)) -> Vec<u128> {
+pub fn digests(subject: &Subject, condition: &Condition, mut seen: impl FnMut(Time)) -> Vec<Digest> {
     let mut run = Run::start(subject, condition);
     let digest = |t| {
         run.run_to(t);
@@ -164,13 +171,15 @@ pub struct Divergence {
     pub what: Differs,
     /// The difference came again in finer steps, and `at` is one nanosecond after `same`.
     pub exact: bool,
+    /// What the other run did last before it differed, and when.
+    pub cut: Option<(Cut, Time)>,
 }
 
 /// Compares a run with the digests of the reference at its checkpoints; narrows down the first difference.
 pub fn compare(
     subject: &Subject,
     reference: &Condition,
-    digests: &[u128],
+    digests: &[Digest],
     other: &Condition,
     mut seen: impl FnMut(Time),
 ) -> Option<Divergence> {
@@ -180,12 +189,15 @@ pub fn compare(
     for (t, wanted) in subject.checkpoints().zip(digests) {
         b.run_to(t);
         seen(t);
-        if let Some(e) = b.broken {
-            return Some(unloadable(Time(subject.end.0 / 2), e));
+        if let Some((at, e)) = b.broken {
+            return Some(unloadable(at, e));
         }
         if b.digest() != *wanted {
             let mut a = Run::start(subject, reference);
-            subject.checkpoints().take_while(|c| Some(*c) <= same).for_each(|c| a.run_to(c));
+            for c in subject.checkpoints().take_while(|c| Some(*c) <= same) {
+                a.run_to(c);
+                a.digest();
+            }
             return Some(divergence(a, last, b, same.unwrap_or_default(), t));
         }
         (same, last) = (Some(t), b.fork());
@@ -197,7 +209,7 @@ pub fn compare(
 pub fn unloadable(at: Time, error: String) -> Divergence {
     let field = Field { name: "what was saved".into(), one: "loads".into(), other: error };
     let what = Differs { node: None, instruction: None, fields: vec![field], more: 0, others: vec![] };
-    Divergence { same: at, at, what, exact: true }
+    Divergence { same: at, at, what, exact: true, cut: Some((Cut::SaveLoad, at)) }
 }
 
 /// How often a difference that does not come again is tried once more: threads are not the same each time.
@@ -207,16 +219,26 @@ const TRIES: usize = 3;
 pub fn divergence(mut a: Run, mut b: Run, mut late: Run, same: Time, differ: Time) -> Divergence {
     for _ in 0..TRIES {
         if let Some(mut found) = narrow(a.fork(), b.fork(), same, differ) {
-            let before = found.before.0.fleet();
-            let what = differ::differs(before, found.after.0.fleet(), found.after.1.fleet());
+            let (one, other) = &mut found.after;
+            let what = what_differs(&mut found.before.0, one, other);
             let exact = found.differ.0 - found.same.0 <= 1;
-            return Divergence { same: found.same, at: found.differ, what, exact };
+            return Divergence { same: found.same, at: found.differ, what, exact, cut: other.last_cut() };
         }
     }
     let mut before = a.fork();
     a.run_to(differ);
-    let what = differ::differs(before.fleet(), a.fleet(), late.fleet());
-    Divergence { same, at: differ, what, exact: false }
+    a.digest();
+    let what = what_differs(&mut before, &mut a, &mut late);
+    Divergence { same, at: differ, what, exact: false, cut: late.last_cut() }
+}
+
+fn what_differs(before: &mut Run, one: &mut Run, other: &mut Run) -> Differs {
+    let (node, mut fields) = one.said.differences(&other.said, &one.fleet);
+    let mut what = differ::differs(&mut before.fleet, &mut one.fleet, &mut other.fleet);
+    let name = node.map(|i| one.fleet.node(i).name.clone());
+    what.node = what.node.or(name);
+    fields.append(&mut what.fields);
+    Differs { fields, ..what }
 }
 
 struct Narrowed<'a> {
@@ -270,10 +292,13 @@ pub fn locate(
     differ: Time,
 ) -> Divergence {
     let (mut a, mut b) = (Run::start(subject, reference), Run::start(subject, other));
-    a.run_to(same);
-    b.run_to(same);
+    for run in [&mut a, &mut b] {
+        run.run_to(same);
+        run.digest();
+    }
     let mut late = b.fork();
     late.run_to(differ);
+    late.digest();
     divergence(a, b, late, same, differ)
 }
 
@@ -301,6 +326,9 @@ impl std::fmt::Display for Divergence {
                 (false, _) => "it stood last at",
             };
             writeln!(f, "  {how} {}, after {} others", i.place, i.retired)?;
+        }
+        if let Some((cut, at)) = self.cut {
+            writeln!(f, "  the other run was {cut} last at {}", ns(at))?;
         }
         let width = |column: fn(&Field) -> &str| {
             self.what.fields.iter().map(|f| column(f).chars().count()).max().unwrap_or(0).clamp(9, 60)
