@@ -222,3 +222,38 @@ fn a_lost_answer_to_a_syn_comes_again() {
     let out = give(&mut e, Time::secs(2), &seg(1, 77));
     assert!(out.segments[0].rst && !e.is_closed());
 }
+
+/// RFC 6298, 3: the acknowledgement of a segment that was sent twice may be for either.
+#[test]
+fn mend_what_was_sent_twice_is_not_measured() {
+    let mut e = open(Some(1000));
+    send(&mut e, Time::ms(2), 3000);
+    for i in 3..5 {
+        give(&mut e, Time::ms(i), &seg(1, 1));
+    }
+    assert_eq!(seen(&give(&mut e, Time::ms(5), &seg(1, 1))), [(1, 1000, false)]);
+    // Half a second after the first time; the way takes a millisecond, as the handshake showed.
+    give(&mut e, Time::ms(504), &seg(1, 3001));
+    send(&mut e, Time::ms(505), 500);
+    assert_eq!(e.due(), Time::ms(1005), "the least time-out");
+    // One that was sent once is.
+    give(&mut e, Time::ms(1004), &seg(1, 3501));
+    send(&mut e, Time::ms(2000), 500);
+    assert!(e.due() > Time::ms(2550), "{}: half a second there and back", e.due());
+}
+
+/// RFC 9293, 3.8.6.2.1: a window of a segment and a half is used for one segment.
+#[test]
+fn mend_no_small_segment_because_the_window_is_small() {
+    let mut e = open(Some(1000));
+    give(&mut e, Time::ms(2), &Segment { window: 1500, ..seg(1, 1) });
+    assert_eq!(seen(&send(&mut e, Time::ms(3), 3200)), [(1, 1000, false)]);
+    let out = give(&mut e, Time::ms(4), &Segment { window: 1500, ..seg(1, 1001) });
+    assert_eq!(seen(&out), [(1001, 1000, false)]);
+    // With nothing on the way a small window is used: the peer may have no more.
+    let out = give(&mut e, Time::ms(5), &Segment { window: 300, ..seg(1, 2001) });
+    assert_eq!(seen(&out), [(2001, 300, false)]);
+    // The last bytes are small because there are no more.
+    let out = give(&mut e, Time::ms(6), &Segment { window: 1500, ..seg(1, 2301) });
+    assert_eq!(seen(&out), [(2301, 900, false)]);
+}

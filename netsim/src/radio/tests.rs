@@ -560,6 +560,74 @@ fn acts_of_one_instant_may_come_in_two_batches() {
     assert_eq!((batches(true).0.len(), batches(true).2), (2, vec![Fate::LeftEarly]));
 }
 
+#[test]
+fn mend_a_decision_knows_nothing_of_the_acts_of_its_instant() {
+    // Off at the end of the address, and at the last bit; nobody stops there.
+    let off = |t| {
+        let mut m = line(RadioConfig::default(), &[0.0, 10.0]);
+        let got = run(&mut m, &[(100, 1, ON), (200, 0, tx(&[5; 3], 0)), (t, 1, RadioAct::RxOff)]);
+        (got.len(), fates(&mut m, 1))
+    };
+    assert_eq!(off(247), (0, vec![])); // nobody listens any more
+    assert_eq!(off(248), (1, vec![Fate::LeftEarly]));
+    assert_eq!(off(271), (1, vec![Fate::LeftEarly]));
+    assert_eq!(off(272), (2, vec![Fate::Received]));
+    // Off at the end of a measurement.
+    let measured = |off: u64| {
+        let mut m = line(RadioConfig::default(), &[0.0, 10.0]);
+        m.act(1, Time::ZERO, &ON);
+        m.act(0, Time::us(100), &tx(&[1; 9], 0));
+        m.act(1, Time::us(100), &RadioAct::Sample);
+        m.act(1, Time(off), &RadioAct::RxOff);
+        m.run_until(Time::us(140)).iter().find_map(|d| match d.event {
+            AirEvent::Rssi { dbm } => Some(dbm),
+            _ => None,
+        })
+    };
+    assert_eq!((measured(108_799), measured(108_800)), (Some(-100), Some(-70)));
+}
+
+#[test]
+fn mend_interferers_that_ended_count_until_the_victim_is_decided() {
+    let mut m = line(RadioConfig::default(), &[0.0, 10.0, 20.0, 20.0]);
+    // The disturber is on the air from byte 4 to byte 11; long after it, before the victim's end, a third frame comes,
+    // which disturbs nobody.
+    let mut third = frame(&[9; 2], 0);
+    third.mhz = CHANNEL + 40;
+    let third = RadioAct::TxStart(third);
+    let acts = [(0, 1, ON), (200, 0, tx(&[0; 40], 0)), (280, 2, tx(&[9; 2], 0)), (500, 3, third)];
+    let got = run(&mut m, &acts);
+    let bad: Vec<usize> = (0..40).filter(|i| ends(&got, 1)[0][*i] != 0).collect();
+    assert!(bad.len() >= 6 && bad.iter().all(|i| (4..12).contains(i)), "{bad:?}");
+}
+
+#[test]
+fn mend_capture_counts_every_piece_of_the_address() {
+    // 9.4 dB weaker than the frame: about every other address of 40 bits is heard. The address is on the air from 8 to
+    // 48 us. It is covered by one frame, or by one frame up to its middle and by another one from there on.
+    let far = 10.0 + 10.0 * 10f64.powf(9.4 / 30.0);
+    let heard = |halves: &[(u64, u32, usize)]| {
+        let mut m = line(RadioConfig::default(), &[0.0, 10.0, far, far]);
+        let mut acts = vec![(0, 1, ON)];
+        for i in 1..=400 {
+            let mut frames = vec![(1000 * i + 100, 0, tx(&[7; 2], 0))];
+            frames.extend(halves.iter().map(|(at, node, n)| (1000 * i + at, *node, tx(&vec![9; *n], 0))));
+            frames.sort_by_key(|f| f.0);
+            acts.extend(frames);
+        }
+        let sync = |d: &Delivery| match d.event {
+            AirEvent::Sync { frame, .. } if frame >> 32 == 0 => Some(frame),
+            _ => None,
+        };
+        run(&mut m, &acts).iter().filter_map(sync).collect::<Vec<_>>()
+    };
+    let whole = heard(&[(64, 2, 20)]); // on the air up to 264 us
+    let halves = heard(&[(64, 2, 2), (128, 3, 20)]); // up to 128 us; from there on
+    assert!((120..280).contains(&whole.len()), "{}", whole.len());
+    assert_eq!(whole, halves, "the same throws against the same noise");
+    assert!(heard(&[(64, 2, 2)]).len() > whole.len() + 30, "half the noise alone");
+}
+
 // ---- properties ----
 
 /// Acts of a few nodes in order, each node sending or listening by turns.

@@ -35,6 +35,25 @@ fn only_a_higher_group_preempts() {
     assert_eq!((b.running(), b.sp()), (0, TOP));
 }
 
+/// A return finds out anew what is active: a handler's group is what counts then, too.
+#[test]
+fn mend_a_handler_that_is_returned_to_is_not_preempted_within_its_group() {
+    let mut b = Bench::new("cortex-m4");
+    b.write(IPR, 0x0020_4050);
+    b.write(0xe000_e100, 7);
+    b.write(AIRCR, KEY | 4 << 8); // groups of 0x20
+    b.sys.pend(IRQ0);
+    b.take();
+    b.sys.pend(IRQ0 + 2);
+    b.take();
+    b.ret();
+    assert_eq!(b.running(), IRQ0);
+    b.sys.pend(IRQ0 + 1); // 0x40: the same group as 0x50
+    assert!(!b.sys.can_take());
+    b.ret();
+    assert_eq!(b.running(), IRQ0 + 1, "tail-chained");
+}
+
 #[test]
 fn of_several_the_highest_is_taken_and_the_rest_tail_chain() {
     let mut b = Bench::new("cortex-m3");
