@@ -49,10 +49,22 @@ pub enum Origin {
         /// Beginning of the compiler's name.
         #[serde(default = "arm")]
         cross: String,
+        /// The C library it is built with, whatever else is installed.
+        libc: Libc,
         /// Make variables, `NAME=value`.
         #[serde(default)]
         variables: Vec<String>,
     },
+}
+
+/// A C library for a processor without an operating system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Libc {
+    /// Debian: `libnewlib-arm-none-eabi`. The compiler's own choice.
+    Newlib,
+    /// Debian: `picolibc-riscv64-unknown-elf`. Asked for by its specs file.
+    Picolibc,
 }
 
 fn arm() -> String {

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
-pub use catalogue::{Image, Origin, Pinned, SourceTree, TreeOrigin, catalogue, find, source, sources};
+pub use catalogue::{Image, Libc, Origin, Pinned, SourceTree, TreeOrigin, catalogue, find, source, sources};
 pub use error::{Error, UnknownImage};
 pub use place::{build_dir, cache_dir, guests_dir};
 

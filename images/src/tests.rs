@@ -64,6 +64,44 @@ fn what_ships_is_inside_and_equals_the_committed_file() {
     assert!(SHIPPED.iter().all(|(name, _)| find(name).is_ok()));
 }
 
+/// One test for each image that is not shipped: where one is missing, that one says so, and tests of all images go on
+/// without it.
+macro_rules! there {
+    ($($test:ident $name:literal)*) => {
+        $(#[test]
+        fn $test() {
+            find($name).unwrap().load().unwrap_or_else(|e| panic!("{e}"));
+        })*
+        const TESTED: &[&str] = &[$($name),*];
+    };
+}
+
+there! {
+    image_is_there_microbit_micropython "microbit-micropython"
+    image_is_there_microbit_micropython_111 "microbit-micropython-1.1.1"
+    image_is_there_an385_micropython "mps2-an385-micropython"
+    image_is_there_an386_micropython "mps2-an386-micropython"
+    image_is_there_an500_micropython "mps2-an500-micropython"
+    image_is_there_riscv32_micropython "riscv32-virt-micropython"
+    image_is_there_corners_an385 "corners-an385"
+    image_is_there_corners_an386 "corners-an386"
+    image_is_there_corners_an500 "corners-an500"
+    image_is_there_corners_microbit "corners-microbit"
+    image_is_there_freertos_an385 "freertos-an385"
+    image_is_there_freertos_an386 "freertos-an386"
+    image_is_there_freertos_an500 "freertos-an500"
+    image_is_there_freertos_rv32 "freertos-rv32"
+    image_is_there_net "net"
+    image_is_there_bridge "bridge"
+}
+
+#[test]
+fn mend_every_image_has_a_test_that_fails_alone() {
+    let fetched = catalogue().iter().filter(|i| !matches!(i.from, Origin::Shipped { .. }));
+    let untested: Vec<_> = fetched.map(|i| &i.name[..]).filter(|name| !TESTED.contains(name)).collect();
+    assert_eq!(untested, [""; 0], "give them a line in `there!`");
+}
+
 #[test]
 fn a_wrong_name_gets_the_nearest() {
     assert_eq!(find("microbit-micropython").unwrap().machines, ["microbit"]);

@@ -95,12 +95,24 @@ sorted([3, 1, 2], key=lambda v: -v), {k: k ** 3 for k in range(5)}
         }
     }
 
+    fn micropython(image: &str) {
+        let said = same(&[image, "--instructions", "3_600_000"], PYTHON, 1_000_000, 50);
+        assert!(said.out.contains("caught"), "{}", said.out);
+    }
+
     #[test]
-    fn lockstep_mps2_micropython() {
-        for image in ["mps2-an385-micropython", "mps2-an386-micropython", "mps2-an500-micropython"] {
-            let said = same(&[image, "--instructions", "3_600_000"], PYTHON, 1_000_000, 50);
-            assert!(said.out.contains("caught"), "{}", said.out);
-        }
+    fn lockstep_an385_micropython() {
+        micropython("mps2-an385-micropython");
+    }
+
+    #[test]
+    fn lockstep_an386_micropython() {
+        micropython("mps2-an386-micropython");
+    }
+
+    #[test]
+    fn lockstep_an500_micropython() {
+        micropython("mps2-an500-micropython");
     }
 
     #[test]
@@ -136,7 +148,8 @@ sorted([3, 1, 2], key=lambda v: -v), {k: k ** 3 for k in range(5)}
     fn lockstep_every_image() {
         let known = |machine: &str| flotilla(&["machines", machine], Stdio::null()).code == Some(0);
         let mut runs = 0;
-        for image in images::catalogue() {
+        // One that is missing fails its own tests.
+        for image in images::catalogue().iter().filter(|i| i.present()) {
             for machine in image.machines.iter().filter(|m| known(m)) {
                 let words = [&image.name, "--machine", machine, "--instructions", "100_000", "--for", "20s"];
                 // A guest that polls a device all the time still computes; one that sleeps does little.

@@ -40,7 +40,8 @@ fn jit_every_image_on_every_machine() {
         return;
     }
     let mut compiled = vec![];
-    for image in images::catalogue() {
+    // One that is missing fails its own tests.
+    for image in images::catalogue().iter().filter(|i| i.present()) {
         for machine in &image.machines {
             let share = same(machine, &image.name, 400);
             println!("{} on {machine}: {share:.2} compiled since the load", image.name);
@@ -84,6 +85,11 @@ fn jit_every_scenario() {
             continue;
         }
         let text = std::fs::read_to_string(&path).expect("it can be read");
+        let missing = |i: &&images::Image| !i.present() && text.contains(&format!("\"{}\"", i.name));
+        if let Some(image) = images::catalogue().iter().find(missing) {
+            println!("{name} wants {}, whose own tests say that it is missing", image.name);
+            continue;
+        }
         let outcome = |engine| {
             let mut s = scenario::load(&name, &text, None, &Shelf).unwrap_or_else(|e| panic!("{e}"));
             s.fleet.set_engine(engine);

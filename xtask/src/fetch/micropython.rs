@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use images::Libc;
+
 use crate::sh::{self, Result};
 
 /// How one board's firmware is built.
@@ -23,7 +25,7 @@ impl Recipe {
         tree: &Path,
         board: &str,
         own_board: bool,
-        cross: &str,
+        (cross, libc): (&str, Libc),
         variables: &[String],
     ) -> Result<Recipe> {
         let recipes = sh::root().join("images/recipes/micropython");
@@ -37,8 +39,14 @@ impl Recipe {
             stamp += &files_digest(folder)?;
             stamp += &files_digest(&recipes)?;
         }
+        let mut variables = variables.to_vec();
+        if let Some(other) = library(cross, libc)? {
+            // What was built with the other library at hand may have that one.
+            stamp += &format!("{other}\n");
+            variables.push(other);
+        }
         let port = std::path::absolute(tree.join("ports/qemu"))?;
-        Ok(Recipe { port, board: board.to_owned(), board_dir, variables: variables.to_vec(), stamp })
+        Ok(Recipe { port, board: board.to_owned(), board_dir, variables, stamp })
     }
 
     /// Whether `firmware` was built by this very recipe.
@@ -71,6 +79,19 @@ impl Recipe {
     }
 }
 
+/// The port takes picolibc wherever the compiler finds it. The make variable that keeps it from doing so, if there is need.
+fn library(cross: &str, libc: Libc) -> Result<Option<String>> {
+    const SPECS: &str = "picolibc.specs";
+    let found = sh::output(Command::new(format!("{cross}gcc")).arg(format!("--print-file-name={SPECS}")))?;
+    match (libc, found.trim() != SPECS) {
+        (Libc::Picolibc, true) | (Libc::Newlib, false) => Ok(None),
+        (Libc::Newlib, true) => Ok(Some(format!("PICOLIBC_SPECS={SPECS}"))),
+        (Libc::Picolibc, false) => {
+            Err(format!("{cross}gcc does not find picolibc: run `cargo xtask setup`").into())
+        }
+    }
+}
+
 fn stamp_file(firmware: &Path) -> PathBuf {
     firmware.with_extension("stamp")
 }
@@ -86,4 +107,39 @@ fn files_digest(folder: &Path) -> Result<String> {
     }
     lines.sort();
     Ok(lines.concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// A compiler that finds picolibc, or not.
+    fn compiler(name: &str, finds: &str) -> String {
+        let folder = std::env::temp_dir().join(format!("xtask-recipe-{}-{name}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let script = format!("#!/bin/sh\ncase $1 in --version) echo gcc 1;; *) echo {finds};; esac\n");
+        let path = folder.join("x-gcc");
+        fs::write(&path, script).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        folder.join("x-").display().to_string()
+    }
+
+    #[test]
+    fn mend_a_recipe_has_the_c_library_that_it_names() {
+        let (with, without) =
+            (compiler("with", "/usr/lib/picolibc/picolibc.specs"), compiler("without", "picolibc.specs"));
+        let recipe = |cross: &str, libc| Recipe::new(Path::new("tree"), "B", false, (cross, libc), &[]);
+        let (plain, kept_out) =
+            (recipe(&without, Libc::Newlib).unwrap(), recipe(&with, Libc::Newlib).unwrap());
+        assert_eq!(plain.variables, [""; 0]);
+        assert_eq!(kept_out.variables, ["PICOLIBC_SPECS=picolibc.specs"]);
+        assert_ne!(plain.stamp, kept_out.stamp, "an image that has the other library is built anew");
+        assert_eq!(recipe(&with, Libc::Picolibc).unwrap().variables, [""; 0]);
+        let error = recipe(&without, Libc::Picolibc).err().expect("it is not there").to_string();
+        assert!(error.contains("does not find picolibc: run `cargo xtask setup`"), "{error}");
+        for cross in [with, without] {
+            fs::remove_dir_all(Path::new(&cross).parent().unwrap()).unwrap();
+        }
+    }
 }

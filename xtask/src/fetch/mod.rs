@@ -69,10 +69,10 @@ fn bring(image: &Image) -> Result<()> {
             place(image, &work.join("tree").join(member))
         })
         .map_err(say),
-        Origin::Micropython { source: tree, board, own_board, cross, variables } => {
+        Origin::Micropython { source: tree, board, own_board, cross, libc, variables } => {
             let tree =
                 source(images::source(tree).ok_or_else(|| format!("the catalogue has no source `{tree}`"))?)?;
-            let recipe = micropython::Recipe::new(&tree, board, *own_board, cross, variables)?;
+            let recipe = micropython::Recipe::new(&tree, board, *own_board, (cross, *libc), variables)?;
             if recipe.is_done(&image.path()) {
                 return Ok(());
             }
