@@ -43,7 +43,7 @@ fn mutate(text: &str, changes: &[(usize, u8, u64)]) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(emu_testkit::cases(600))]
     #[test]
     fn fuzz_changed_boards(
         which in 0usize..16,

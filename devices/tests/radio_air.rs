@@ -137,7 +137,7 @@ fn two_who_send_at_once_spoil_it_for_the_third() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(emu_testkit::cases(64))]
     #[test]
     fn the_length_of_epochs_changes_nothing(seed: u64, slice in 100u64..30_000, range in 5.0f64..60.0) {
         let config = || RadioConfig {

@@ -117,14 +117,8 @@ fn changes() -> impl Strategy<Value = Vec<(usize, u8, u8)>> {
     prop::collection::vec(any::<(usize, u8, u8)>(), 1..5)
 }
 
-/// How many random files each test tries; `FUZZ` multiplies it.
-fn cases(n: u32) -> ProptestConfig {
-    let more = std::env::var("FUZZ").ok().and_then(|v| v.parse().ok()).unwrap_or(1);
-    ProptestConfig { cases: n * more, failure_persistence: None, ..ProptestConfig::default() }
-}
-
 proptest! {
-    #![proptest_config(cases(400))]
+    #![proptest_config(emu_testkit::cases(400))]
 
     #[test]
     fn fuzz_changed_fleets(changes in changes()) {

@@ -5,6 +5,7 @@ mod fetch;
 mod guests;
 mod setup;
 mod sh;
+mod soak;
 mod test;
 mod tidy;
 
@@ -39,6 +40,19 @@ enum Task {
         #[arg(long)]
         list: bool,
     },
+    /// Run fleets of hostile guests every way there is, and property tests, with fresh seeds; a difference is printed as a
+    /// regression test
+    Soak {
+        /// For so long
+        #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        minutes: u32,
+        /// Decides the fleets' cases [default: a fresh one, which is printed]
+        #[arg(long, value_name = "N")]
+        seed: Option<u64>,
+        /// Multiplies the cases of each property test
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        times: u32,
+    },
     /// Measure our speed against others' on this machine; exits with 1 if a row fails
     Bench {
         /// Also write the rows to FILE
@@ -63,6 +77,7 @@ fn main() -> ExitCode {
             Ok(false) => return ExitCode::FAILURE,
             outcome => outcome.map(drop),
         },
+        Task::Soak { minutes, seed, times } => soak::run(minutes, seed, times),
         Task::Bench { json, filter } => bench::run(json.as_deref(), filter.as_deref()),
         Task::Tidy => tidy::run(),
     };

@@ -290,7 +290,7 @@ fn some_packet() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(emu_testkit::cases(2000))]
 
     #[test]
     fn no_packet_panics(packets in prop::collection::vec(some_packet(), 1..12)) {

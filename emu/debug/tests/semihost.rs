@@ -256,7 +256,7 @@ fn errno_stays_until_the_next_error() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(emu_testkit::cases(2000))]
 
     #[test]
     fn no_call_panics_or_hangs(

@@ -7,6 +7,25 @@ pub mod suite;
 
 pub use bench::Bench;
 
+/// How many random cases a property test tries: `n`, which `FUZZ` multiplies. What fails is printed, not written to a file.
+///
+/// `#![proptest_config(emu_testkit::cases(64))]`; tests without this line try 256, or `PROPTEST_CASES`.
+pub fn cases(n: u32) -> proptest::test_runner::Config {
+    let times = match std::env::var("FUZZ") {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("FUZZ={text} is no number")),
+        Err(_) => 1,
+    };
+    let cases = n.saturating_mul(times);
+    // Throws of values that a test has no use for are allowed in proportion.
+    let max_global_rejects = cases.max(1024).saturating_mul(4);
+    proptest::test_runner::Config {
+        cases,
+        max_global_rejects,
+        failure_persistence: None,
+        ..Default::default()
+    }
+}
+
 /// The suite every device passes: no panic under a hostile guest, saved state comes back, fork and load run like the
 /// original, slicing time anywhere changes nothing, nor does a debugger that looks at every register, reset values are the table's.
 ///

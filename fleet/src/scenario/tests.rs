@@ -548,7 +548,7 @@ mod any_text {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(emu_testkit::cases(3000))]
 
         /// Any file is read or refused with a reason; what is read runs without a panic.
         #[test]

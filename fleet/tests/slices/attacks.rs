@@ -218,7 +218,7 @@ fn slice_scenario_tells_what_went_wrong() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(emu_testkit::cases(64))]
 
     #[test]
     fn slice_broken_saves_are_refused_or_run(at in 0.0..1.0f64, bit in 0..8u8, cut: bool) {

@@ -87,7 +87,7 @@ fn end() -> u64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(emu_testkit::cases(12))]
 
     #[test]
     fn slice_run_is_the_same_cut_anywhere_by_save_and_load(

@@ -290,7 +290,7 @@ fn a_restarted_station_gets_a_new_connection_from_the_same_port() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(emu_testkit::cases(24))]
 
     #[test]
     fn bytes_arrive_whole_over_a_bad_wire(

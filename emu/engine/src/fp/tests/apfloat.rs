@@ -195,7 +195,7 @@ fn bits64() -> impl Strategy<Value = u64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20_000))]
+    #![proptest_config(emu_testkit::cases(20_000))]
 
     #[test]
     fn random_singles(a in bits32(), b in bits32(), c in bits32()) {

@@ -71,7 +71,7 @@ fn value<const FRAC: u32, const EXP: u64>() -> impl Strategy<Value = u64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100_000))]
+    #![proptest_config(emu_testkit::cases(100_000))]
 
     #[test]
     fn singles(a in value::<23, 255>(), b in value::<23, 255>(), c in value::<23, 255>(), d in -2i64..3) {
