@@ -139,25 +139,29 @@ fn ahead(fleet: &Fleet) -> Vec<Vec<(Time, u64)>> {
 
 /// Bytes read in one piece.
 const PIECE: usize = 64;
+/// Nodes looked at: others have their turn at other cuts.
+const LOOKED_AT: u32 = 64;
 
-/// Looks at everything as a debugger and a display do.
-pub(super) fn look(fleet: &mut Fleet) {
+/// Looks as a debugger and a display do: registers, memory, devices, the core's own registers.
+pub(super) fn look(fleet: &mut Fleet, seed: u64) {
     let nodes = fleet.nodes().len() as u32;
-    for i in 0..nodes {
-        let Some(node) = fleet.node_mut(i) else { continue };
-        let regions = node.machine.bus.fabric.mem.regions();
+    for i in 0..nodes.min(LOOKED_AT) {
+        let node = ((u64::from(i) + seed) % u64::from(nodes)) as u32;
+        let machine = &fleet.node(node).machine;
+        let regions = machine.bus.fabric.mem.regions();
         let mut places: Vec<u64> = regions.iter().flat_map(|r| [r.base, r.base + r.size - 2]).collect();
-        for n in 0..node.machine.cpu_count() {
-            let (cpu, bus) = node.machine.cpu_mut(n);
-            let arch = cpu.arch();
-            for r in 0..arch.regs.len() {
-                let _ = cpu.reg(r);
-            }
-            places.extend([cpu.pc(), cpu.reg(arch.sp), PRIVATE, PRIVATE + 0xd00]);
-            let mut bytes = [0; PIECE];
-            for at in &places {
-                let _ = cpu.debug_read(bus, *at, &mut bytes);
-            }
+        for w in machine.bus.windows() {
+            let somewhere = hash_words(seed, &[w.base]) % w.size.min(0x700);
+            places.extend([w.base, w.base + (somewhere & !3)]);
+        }
+        for n in 0..machine.cpu_count() {
+            let cpu = machine.cpu(n);
+            let registers: Vec<u64> = (0..cpu.arch().regs.len()).map(|r| cpu.reg(r)).collect();
+            std::hint::black_box(registers);
+            places.extend([cpu.pc(), cpu.reg(cpu.arch().sp), PRIVATE, PRIVATE + 0xd00]);
+        }
+        for at in places {
+            fleet.debug_read(node, at, &mut [0; PIECE]);
         }
     }
     fleet.view();

@@ -101,7 +101,10 @@ impl<'a> Run<'a> {
         self.said.take(&mut self.fleet); // neither a copy nor what is saved has it
         let slice = self.fleet.slice;
         match cut {
-            Cut::Look => cuts::look(&mut self.fleet),
+            Cut::Look => {
+                let seed = self.fleet.now().0;
+                cuts::look(&mut self.fleet, seed);
+            }
             Cut::Fork => self.fleet = self.fleet.fork(),
             Cut::SaveLoad => {
                 let bytes = self.fleet.save();
