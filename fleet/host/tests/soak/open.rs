@@ -5,8 +5,6 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(dead_code, reason = "those that are not in the list are mended")]
 pub enum Open {
-    /// An interrupt line that the last instruction before a save raised is lost: nothing is saved.
-    SavedLine,
     /// What was saved after a node without a radio was moved does not load: such nodes are not moved.
     MovedWithoutRadio,
     /// A node whose clock drifts misses answers to its measurements of signal strength: clocks of such fleets do not drift.
@@ -16,8 +14,7 @@ pub enum Open {
 }
 
 /// What is left out at present.
-pub const OPEN: &[Open] =
-    &[Open::SavedLine, Open::MovedWithoutRadio, Open::DriftAndMeasurement, Open::OrderAroundStops];
+pub const OPEN: &[Open] = &[Open::MovedWithoutRadio, Open::DriftAndMeasurement, Open::OrderAroundStops];
 
 impl Open {
     pub fn is_open(self) -> bool {

@@ -125,6 +125,7 @@ impl<'a> Runner<'a> {
                     }
                     step = self.at_stop(node)?.then_some(node);
                 }
+                FleetExit::Interrupted => return Err("interrupted, though nobody asked for it".into()),
                 FleetExit::Stopped { .. } | FleetExit::Exited { .. } => {}
             }
         }
@@ -207,9 +208,6 @@ impl<'a> Runner<'a> {
     }
 
     fn save_and_load(&mut self) -> Result<(), String> {
-        if crate::open::Open::SavedLine.is_open() {
-            return Ok(());
-        }
         self.outcome.console.extend(self.fleet.take_console());
         let bytes = self.fleet.save();
         let mut fresh = self.case.subject().build(self.case.seed);
@@ -221,16 +219,18 @@ impl<'a> Runner<'a> {
     }
 }
 
-/// A debugger reads registers, the code ahead, RAM and the core's own registers.
+/// A debugger reads registers, the code ahead, RAM, devices and the core's own registers.
 fn look_at(fleet: &mut Fleet, node: u32) {
-    let Some(node) = fleet.node_mut(node) else { return };
-    for n in 0..node.machine.cpu_count() {
-        let (cpu, bus) = node.machine.cpu_mut(n);
-        for r in 0..cpu.arch().regs.len() {
-            let _ = cpu.reg(r);
-        }
-        for at in [cpu.pc(), cpu.reg(cpu.arch().sp), 0x2000_0000, 0x8000_0000, 0xe000_e000, 0xe000_ed00] {
-            let _ = cpu.debug_read(bus, at, &mut [0; 64]);
-        }
+    let Some(n) = fleet.node_mut(node) else { return };
+    let mut places = vec![0x2000_0000, 0x8000_0000, 0xe000_e000, 0xe000_ed00];
+    for w in n.machine.bus.windows() {
+        places.extend([w.base, w.base + 0x100, w.base + 0x500].into_iter().filter(|at| at - w.base < w.size));
+    }
+    for i in 0..n.machine.cpu_count() {
+        let cpu = n.machine.cpu(i);
+        places.extend((0..cpu.arch().regs.len()).map(|r| cpu.reg(r) & !3));
+    }
+    for at in places {
+        fleet.debug_read(node, at, &mut [0; 32]);
     }
 }
