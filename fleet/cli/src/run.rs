@@ -139,6 +139,9 @@ fn pacer(args: &RunArgs, side: &Side, lines: bool, served: bool) -> Option<Pacer
     }
 }
 
+/// After this time somebody might wonder why nothing happens on the pseudo-terminal.
+const UNOPENED: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// Connects the console that takes input.
 fn connect(
     args: &RunArgs,
@@ -154,9 +157,16 @@ fn connect(
         return Ok(Side::Batch);
     }
     if args.pty {
-        let pty = Pty::open()?;
+        let mut pty = Pty::open()?;
         writeln!(Stdout, "console: {}", pty.name().display())?;
         host_io::read_on_thread(pty.ours.try_clone()?, events, |b| vec![HostEvent::Typed(b.to_vec())]);
+        pty.tell_if_unopened(UNOPENED, |name| {
+            let (name, s) = (name.display(), UNOPENED.as_secs());
+            let _ = writeln!(
+                Stderr,
+                "nobody has opened {name} for {s} s: a terminal program does, as in `picocom {name}`"
+            );
+        });
         return Ok(Side::Pty(pty));
     }
     if args.live && !io::stdin().is_tty() {

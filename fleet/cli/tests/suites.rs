@@ -27,12 +27,15 @@ fn micropython(machine: &str, tests: &str) -> Tally {
     let cache = images::cache_dir();
     let source = cache.join("micropython-1.25.0").join("tests");
     assert!(source.is_dir(), "MicroPython's sources are missing: run `cargo xtask images`");
-    // The driver splits its command at blanks and kills it in the end; should the driver die, so does the command.
+    // The driver splits its command at blanks and kills it in the end. Should the driver die, or we, so do their children.
     let program = env!("CARGO_BIN_EXE_flotilla");
-    let run = format!("execpty:{program} run {machine}-micropython --machine {machine} --pty --for 1h");
+    let run = format!(
+        "execpty:setpriv --pdeathsig TERM {program} run {machine}-micropython --machine {machine} --pty --for 1h"
+    );
     let results = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{machine}-{tests}"));
     let _ = std::fs::remove_dir_all(&results); // of an earlier run, if there was one
-    let mut driver = Command::new("python3");
+    let mut driver = Command::new("setpriv");
+    driver.args(["--pdeathsig", "KILL", "python3"]);
     driver.current_dir(source).args(["run-tests.py", "-t", &run, "-d", tests, "-r"]).arg(results);
     driver.env("PYTHONPATH", cache.join("pyserial-3.5")).env("PYTHONDONTWRITEBYTECODE", "1");
     let run = program::run(&mut driver, Duration::from_secs(900));
