@@ -32,6 +32,19 @@ pub trait Files {
     fn built(&self, _nodes: usize, _of: usize) -> Result<(), String> {
         Ok(())
     }
+    /// The image that a node, or each node of a group, is to run instead of the one that its file names.
+    fn instead(&self, _node: &str, _group: Option<&str>) -> Option<String> {
+        None
+    }
+}
+
+/// Puts in the images that `files` wants instead.
+pub(crate) fn exchange(plan: &mut Plan, files: &dyn Files) {
+    for n in &mut plan.nodes {
+        if let Some(image) = files.instead(&n.name, n.group.as_deref()) {
+            n.image = image;
+        }
+    }
 }
 
 /// One node as a fleet file wants it.
@@ -498,7 +511,8 @@ pub fn load(
     let source = Source::parse(name, text)?;
     let root = source.root();
     root.str("description");
-    let plan = read_plan(&root);
+    let mut plan = read_plan(&root);
+    exchange(&mut plan, files);
     for key in ["fleet", "step"].into_iter().filter(|k| root.has(k)) {
         root.report(key, "this is a scenario: run it with `flotilla test`", None);
     }

@@ -46,6 +46,7 @@ impl Export {
         (0..self.names.len() as u32).for_each(|n| self.expect(n));
         let mut doc = match &session.header.subject {
             Subject::Fleet { text, .. } => text.parse::<DocumentMut>().map_err(|e| e.to_string())?,
+            Subject::Scenario { .. } => return Err("the session is that of a scenario already".into()),
             Subject::Image { image, machine, at } => {
                 let name = self.names.first().map_or("node", |n| n);
                 let at = at.map(|at| format!("at = {at:#x}\n")).unwrap_or_default();

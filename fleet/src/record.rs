@@ -7,7 +7,7 @@
 use crate::{Act, Command, ConsoleByte, Executor, Fleet, determinism};
 use emu_core::Time;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::ControlFlow};
 
 /// Version of the format.
 pub const VERSION: u32 = 1;
@@ -18,6 +18,13 @@ pub const VERSION: u32 = 1;
 pub enum Subject {
     /// The fleet of a file.
     Fleet {
+        /// The file as it was named.
+        file: String,
+        /// Its text.
+        text: String,
+    },
+    /// The fleet of a scenario, to which its steps were done.
+    Scenario {
         /// The file as it was named.
         file: String,
         /// Its text.
@@ -51,6 +58,9 @@ pub struct Header {
     /// Text of each board file by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub boards: BTreeMap<String, String>,
+    /// Images that nodes or groups ran instead of those that their file names.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub instead: BTreeMap<String, String>,
 }
 
 /// A command as it is written.
@@ -289,6 +299,11 @@ pub trait Spectator {
     fn console(&mut self, _bytes: &[ConsoleByte]) {}
     /// This command is about to be applied at its time.
     fn command(&mut self, _command: &Command) {}
+    /// Runs the fleet to `to`. `Break` ends the replay there.
+    fn run(&mut self, fleet: &mut Fleet, to: Time, executor: &dyn Executor) -> ControlFlow<()> {
+        determinism::run(fleet, to, executor);
+        ControlFlow::Continue(())
+    }
 }
 
 impl Spectator for () {}
@@ -344,11 +359,14 @@ pub fn replay(
     let end = until.unwrap_or(session.last());
     let (mut checked, mut same) = (0, Time::ZERO);
     let go = |fleet: &mut Fleet, to: Time, spectator: &mut dyn Spectator| {
-        determinism::run(fleet, to, executor);
+        let on = spectator.run(fleet, to, executor);
         spectator.console(&fleet.take_console());
+        on.is_continue()
     };
     for h in session.happenings.iter().take_while(|h| h.at() <= end) {
-        go(fleet, h.at(), spectator);
+        if !go(fleet, h.at(), spectator) {
+            return Replayed { checked, mismatch: None };
+        }
         let mismatch = match h {
             Happening::Command(c) => {
                 let at = own.iter().position(|o| (o.at, o.node, &o.act) == (c.at, c.node, &c.act));

@@ -15,7 +15,15 @@ const MS: u64 = 1_000_000;
 fn header() -> Header {
     let subject = Subject::Fleet { file: "f.toml".into(), text: COUNTERS.into() };
     let images = BTreeMap::from([("raw".to_string(), "0".to_string())]);
-    Header { version: VERSION, subject, seed: 1, nodes: vec![], images, boards: BTreeMap::new() }
+    Header {
+        version: VERSION,
+        subject,
+        seed: 1,
+        nodes: vec![],
+        images,
+        boards: BTreeMap::new(),
+        instead: BTreeMap::new(),
+    }
 }
 
 /// Runs to `end` and writes what happens, as the edge does.

@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::select::Choice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use emu_core::cpu::Engine;
 use std::{
@@ -37,8 +38,8 @@ output any more, the run ends, unless --until, --expect-digest, --record or --pc
 const REPLAY: &str = "\
 A session holds what was run, the hashes of the images, every command (what was typed, pressed, written by a debugger,
 sent by a gateway's host) with its virtual time, and a digest of the whole state each second and at the end. A replay
-does the same at the same times, without terminal, debugger and network, and ends with 6 at the first digest that
-differs. Paths of images are relative to the fleet file's folder as it was named, or to the current folder.
+does the same at the same times, without terminal and network, and ends with 6 at the first digest that
+differs. What a debugger of the replay (--gdb) writes makes it differ, too; looking does not. Paths of images are relative to the fleet file's folder as it was named, or to the current folder.
 
 --export writes a scenario for `flotilla test`: what was typed, pressed, reset and moved as steps at the same times,
 each after what the node printed last. What has no step stands there as a comment.";
@@ -267,6 +268,39 @@ pub struct TestArgs {
     /// Show what consoles print, and the digest with each seed
     #[arg(long, short)]
     pub verbose: bool,
+    /// Run only scenarios whose path has these words in it: `radio and not (slow or mesh)`
+    #[arg(short = 'k', value_name = "EXPR", value_parser = crate::select::choice)]
+    pub only: Option<Choice>,
+    /// Begin no further run after one that failed
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// End a run that takes more than so many seconds of the host's time; it counts as one whose time ran out
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "gdb")]
+    pub timeout: Option<u32>,
+    /// Write what consoles printed and how it ended to a file in DIR for each run
+    #[arg(long, value_name = "DIR")]
+    pub logs: Option<PathBuf>,
+    /// Have a node or group run another image than its file names
+    #[arg(long, value_name = "NODE=FILE", value_parser = instead)]
+    pub image: Vec<(String, String)>,
+    /// What is possible with one run: one scenario, one seed
+    #[command(flatten)]
+    pub debug: DebugArgs,
+    /// Record the session of the one run: `flotilla replay` repeats it
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+}
+
+/// To look into a run.
+#[derive(Clone, Debug, Args)]
+pub struct DebugArgs {
+    /// Let gdb connect here, to the first node (the others: the following ports), and wait for it before the first
+    /// instruction
+    #[arg(long, value_name = "[IP:]PORT", value_parser = gdb_place)]
+    pub gdb: Option<SocketAddr>,
+    /// Write what is on the air to a pcapng file
+    #[arg(long, value_name = "FILE")]
+    pub pcap: Option<PathBuf>,
 }
 
 /// `flotilla record`.
@@ -301,6 +335,9 @@ pub struct ReplayArgs {
     /// Write the session as a scenario
     #[arg(long, value_name = "SCENARIO.toml")]
     pub export: Option<PathBuf>,
+    /// To look into it
+    #[command(flatten)]
+    pub debug: DebugArgs,
 }
 
 /// `flotilla check-determinism`.
@@ -373,6 +410,13 @@ fn gdb_place(text: &str) -> Result<SocketAddr, String> {
     };
     let place = ip.ok().zip(port.parse().ok()).map(SocketAddr::from);
     place.ok_or_else(|| "this is a port, as 3333, or an address with a port, as 127.0.0.1:3333".into())
+}
+
+/// A node or group, and what it is to run.
+fn instead(text: &str) -> Result<(String, String), String> {
+    let halves = text.split_once('=').filter(|(node, file)| !node.is_empty() && !file.is_empty());
+    let (node, file) = halves.ok_or("this is NODE=FILE, as bit=build/firmware.elf")?;
+    Ok((node.into(), file.into()))
 }
 
 /// Nanoseconds of `5s`, `1.5ms`, `20us`, `7ns` or `2m`; a bare number is seconds.

@@ -4,6 +4,7 @@
 mod args;
 mod check;
 mod console;
+mod debug;
 mod demo;
 mod exit;
 mod junit;
@@ -13,6 +14,7 @@ mod out;
 mod outputs;
 mod replay;
 mod run;
+mod select;
 mod show;
 mod stats;
 mod subject;

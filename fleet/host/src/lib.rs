@@ -3,15 +3,18 @@
 //! - [`load`]: images and machines by name or path.
 //! - [`lab`]: a fleet in a Rust test: build, run, type, expect, look into memory.
 //! - [`runner`]: runs a fleet for a person or a program: input, output, pace, debuggers.
-//! - [`io`]: the thread that speaks to sockets and hears signals; [`gdb`]: debuggers on top of it.
+//! - [`io`]: the thread that speaks to sockets and hears signals; [`gdb`]: debuggers on top of it, [`desk`]
+//!   for a fleet that a scenario or a replay runs.
 //!
 //! Architecture Invariant: what the outside does reaches a fleet as a [`fleet::Command`] only, and is seen only
 //! through console bytes and [`fleet::FleetView`]; a debugger looks at a node that stands still.
 #![warn(missing_docs)]
 
 pub mod capture;
+pub mod desk;
 pub mod gateway;
 pub mod gdb;
+pub mod instead;
 pub mod io;
 pub mod lab;
 pub mod load;
@@ -28,6 +31,7 @@ pub mod signals;
 pub mod usage;
 
 pub use capture::Capture;
+pub use desk::Desk;
 pub use io::{HostEvent, Io};
 pub use lab::{Lab, LabError};
 pub use load::{Folder, InputError};

@@ -23,18 +23,20 @@ pub struct Noted<'a> {
     files: &'a dyn Files,
     images: RefCell<BTreeMap<String, String>>,
     boards: RefCell<BTreeMap<String, String>>,
+    instead: RefCell<BTreeMap<String, String>>,
 }
 
 impl<'a> Noted<'a> {
     /// Notes what is read of `files`.
     pub fn new(files: &'a dyn Files) -> Noted<'a> {
-        Noted { files, images: RefCell::default(), boards: RefCell::default() }
+        Noted { files, images: RefCell::default(), boards: RefCell::default(), instead: RefCell::default() }
     }
 
     /// The header of a session of what was read.
     pub fn header(self, subject: Subject, seed: u64) -> Header {
         let (images, boards) = (self.images.into_inner(), self.boards.into_inner());
-        Header { version: VERSION, subject, seed, nodes: vec![], images, boards }
+        let instead = self.instead.into_inner();
+        Header { version: VERSION, subject, seed, nodes: vec![], images, boards, instead }
     }
 }
 
@@ -51,6 +53,11 @@ impl Files for Noted<'_> {
     }
     fn built(&self, nodes: usize, of: usize) -> Result<(), String> {
         self.files.built(nodes, of)
+    }
+    fn instead(&self, node: &str, group: Option<&str>) -> Option<String> {
+        let image = self.files.instead(node, group)?;
+        self.instead.borrow_mut().insert(node.into(), image.clone());
+        Some(image)
     }
 }
 
@@ -80,6 +87,9 @@ impl Files for Recorded<'_> {
     }
     fn built(&self, nodes: usize, of: usize) -> Result<(), String> {
         self.files.built(nodes, of)
+    }
+    fn instead(&self, node: &str, _: Option<&str>) -> Option<String> {
+        self.header.instead.get(node).cloned()
     }
 }
 

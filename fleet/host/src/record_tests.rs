@@ -11,6 +11,7 @@ use std::{
     ops::ControlFlow,
     sync::{Arc, Mutex},
 };
+use tokio::sync::mpsc;
 
 fn beacon() -> Fleet {
     let board = load::board("microbit").expect("it ships");
@@ -123,4 +124,52 @@ fn a_person_stops_virtual_time_and_lets_it_go_on() {
     let both = vec![Note::Paused(true), Note::Paused(false)];
     assert_eq!(paused(HostEvent::Pause), (End::TimeUp, both.clone(), Time::ms(50)));
     assert_eq!(paused(HostEvent::Quit), (End::Quit, both, Time::ZERO));
+}
+
+/// Types and quits in one breath once the guest has printed something; before that a debugger may stop the fleet.
+struct Typist {
+    events: io::EventSender,
+    gdb: Option<mpsc::Sender<Vec<u8>>>,
+    done: bool,
+}
+
+impl Watcher for Typist {
+    fn console(&mut self, bytes: &[ConsoleByte]) -> ControlFlow<()> {
+        if !bytes.is_empty() && !std::mem::replace(&mut self.done, true) {
+            let send = |event| self.events.send(event).expect("room");
+            if let Some(gdb) = self.gdb.take() {
+                send(HostEvent::Connected(0, gdb));
+                send(HostEvent::Debugger(0, b"$?#3f$M20000800,1:01#cf".to_vec()));
+            }
+            send(HostEvent::Typed(b"1+1\r".to_vec()));
+            send(HostEvent::Quit);
+        }
+        ControlFlow::Continue(())
+    }
+    fn note(&mut self, _: &Fleet, _: Note) {}
+}
+
+#[test]
+fn mend_what_is_typed_right_before_the_end_replays() {
+    for held in [false, true] {
+        let disk = Disk(Arc::default(), usize::MAX);
+        let (send, events) = io::events();
+        let (gdb, _answers) = mpsc::channel(8);
+        let fleet = beacon();
+        let recording = Recording::start(Box::new(disk.clone()), header(), &fleet).expect("room");
+        let plan = Plan { typed_to: Some((0, 0)), live: true, ..Plan::default() };
+        let mut runner = Runner::new(fleet, Box::new(Serial), events, None, plan);
+        runner.recording = Some(recording);
+        let end = runner.run(&mut Typist { events: send, gdb: held.then_some(gdb), done: false });
+        assert_eq!(end, End::Quit);
+        let recording = runner.recording.take().expect("it goes on");
+        recording.finish(runner.fleet()).expect("room");
+        let digest = runner.fleet().digest();
+        let text = String::from_utf8(disk.0.lock().expect("one thread").clone()).expect("text");
+        assert!(text.contains("1+1"), "{text}");
+        let (session, _) = Session::read(&text).expect("readable");
+        let mut fleet = beacon();
+        let replayed = replay(&session, &mut fleet, &Serial, None, &mut ());
+        assert_eq!((replayed.mismatch, fleet.digest()), (None, digest), "held: {held}");
+    }
 }

@@ -147,7 +147,7 @@ pub struct Digest {
 }
 
 /// Runs to `end`; guests that end themselves or lock up stay as they are.
-pub(crate) fn run(fleet: &mut Fleet, end: Time, executor: &dyn Executor) {
+pub fn run(fleet: &mut Fleet, end: Time, executor: &dyn Executor) {
     while !matches!(fleet.run_until(end, executor), FleetExit::Reached | FleetExit::Interrupted) {}
     fleet.take_host_requests(); // the host's answers, if there were any, are in the journal
 }

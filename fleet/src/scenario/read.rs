@@ -49,6 +49,7 @@ pub fn load(name: &str, text: &str, seed: Option<u64>, files: &dyn Files) -> Res
             }
         },
     };
+    config::exchange(&mut plan, files);
     plan.seed = seed.or(own_seed).unwrap_or(plan.seed);
     let reader = Reader {
         plan: &plan,

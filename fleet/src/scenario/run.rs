@@ -22,6 +22,10 @@ pub trait Observer {
     fn console(&mut self, scenario: &Scenario, bytes: &[ConsoleByte]);
     /// A slice is done: a millisecond, or the time in which nothing could happen.
     fn tick(&mut self, _scenario: &mut Scenario) {}
+    /// Runs the fleet to `to` or a stop: whoever debugs it does so his way.
+    fn run(&mut self, scenario: &mut Scenario, to: Time, executor: &dyn Executor) -> FleetExit {
+        scenario.fleet.run_until(to, executor)
+    }
     /// Gateways of these media want this of the host; the answer is what the host has to tell them. Called at every
     /// tick of a fleet that has a gateway. Without a host nothing is ever answered.
     fn host(&mut self, _requests: Vec<(u32, HostRequest)>) -> Vec<(u32, HostEvent)> {
@@ -542,7 +546,7 @@ impl<'a> Runner<'a> {
         }
         self.players.retain(|p| p.due() < Time::MAX);
         loop {
-            let exit = self.s.fleet.run_until(to, self.executor);
+            let exit = self.observer.run(self.s, to, self.executor);
             let bytes = self.s.fleet.take_console();
             for b in &bytes {
                 self.transcripts[b.node as usize].text.push(b.byte);
