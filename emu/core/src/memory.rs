@@ -9,11 +9,11 @@
 
 mod views;
 
-pub use crate::table::{Entry, Halves, SCATTER};
+pub use crate::table::{Entry, Halves, Part, SCATTER};
 use crate::{
     device::DevId,
     save::LoadError,
-    table::{EMPTY, MAX_BITS, MIN_BITS, NO_BASE, Table, tag},
+    table::{EMPTY, MAX_BITS, MIN_BITS, NO_BASE, NO_PART, Table, tag},
 };
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, OnceLock};
@@ -240,6 +240,10 @@ impl Memory {
     pub fn table(&self) -> &[Entry] {
         &self.table.entries
     }
+    /// What it knows of pages that may be accessed in parts, entry by entry; nothing if there never was such a page.
+    pub fn parts(&self) -> &[Part] {
+        &self.table.parts
+    }
     /// The translation cache has 2 to the power of this many entries.
     pub fn table_bits(&self) -> u32 {
         self.table.bits()
@@ -408,7 +412,7 @@ impl Memory {
             let i = self.table.index(addr);
             if self.table.entries[i].read != base {
                 let addend = self.addend(p.slot, base);
-                self.enter(i, Entry { read: base, addend, slot: p.slot, ..EMPTY });
+                self.table.enter(i, Entry { read: base, addend, slot: p.slot, ..EMPTY }, NO_PART);
             }
         }
         Some(read_le(self.page_bytes(p.slot), off, usize::from(size)))
@@ -445,9 +449,9 @@ impl Memory {
             let code = self.flags[p.slot as usize] & CODE != 0;
             let bits = self.code_in(p.slot).filter(|_| code).map(Halves::address);
             let (write, part_write) = if code { (NO_BASE, base) } else { (base, NO_BASE) };
-            let write_bits = bits.unwrap_or(0);
-            let entry = Entry { read: base, write, addend, part_write, write_bits, slot: p.slot, ..EMPTY };
-            self.enter(self.table.index(addr), entry);
+            let part = Part { write: part_write, write_bits: bits.unwrap_or(0), ..NO_PART };
+            let entry = Entry { read: base, write, addend, slot: p.slot, own: false };
+            self.table.enter(self.table.index(addr), entry, part);
         }
         true
     }

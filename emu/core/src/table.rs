@@ -57,10 +57,10 @@ impl Halves {
     }
 }
 
-/// An entry of the translation cache: a page that may be read where `read` is its address, and written where `write` is; or in
-/// parts. Compiled code reads it as it lies here.
+/// An entry of the translation cache: a page that may be read where `read` is its address, and written where `write` is.
+/// Compiled code reads it as it lies here.
 #[derive(Clone, Copy)]
-#[repr(C, align(64))]
+#[repr(C, align(32))]
 pub struct Entry {
     /// The page's address, or an address that no aligned access has.
     pub read: u64,
@@ -68,33 +68,31 @@ pub struct Entry {
     pub write: u64,
     /// Where the page lies in the host's memory, less its address. Compiled code alone goes there.
     pub addend: u64,
-    /// As `read`, for a page of which the halfwords may be read whose bits at `read_bits` are 0.
-    pub part_read: u64,
-    /// As `write`, in the same way.
-    pub part_write: u64,
-    /// Where the bits for `part_read` lie in the host's memory: [`Halves`]. Compiled code alone goes there.
-    pub read_bits: u64,
-    /// The same for `part_write`.
-    pub write_bits: u64,
     pub(crate) slot: u32,
-    /// The bits are the table's own; otherwise they are those of decoded code, which the page has whatever the table.
+    /// Bits of its [`Part`] are the table's own; otherwise they are those of decoded code, which the page has whatever the table.
     pub(crate) own: bool,
+}
+
+/// What more a table knows of an entry's page: that it may be accessed in parts. It begins as [`Entry`] does and is as long, so
+/// that compiled code may look at one for the other.
+#[derive(Clone, Copy)]
+#[repr(C, align(32))]
+pub struct Part {
+    /// The page's address, if the halfwords may be read whose bits at `read_bits` are 0.
+    pub read: u64,
+    /// The same for writing.
+    pub write: u64,
+    /// Where the bits lie in the host's memory: [`Halves`]. Compiled code alone goes there.
+    pub read_bits: u64,
+    /// The same for writing.
+    pub write_bits: u64,
 }
 
 /// No aligned address is equal to it.
 pub(crate) const NO_BASE: u64 = u64::MAX;
 const NO_SLOT: u32 = u32::MAX;
-pub(crate) const EMPTY: Entry = Entry {
-    read: NO_BASE,
-    write: NO_BASE,
-    addend: 0,
-    part_read: NO_BASE,
-    part_write: NO_BASE,
-    read_bits: 0,
-    write_bits: 0,
-    slot: NO_SLOT,
-    own: false,
-};
+pub(crate) const EMPTY: Entry = Entry { read: NO_BASE, write: NO_BASE, addend: 0, slot: NO_SLOT, own: false };
+pub(crate) const NO_PART: Part = Part { read: NO_BASE, write: NO_BASE, read_bits: 0, write_bits: 0 };
 
 /// Halfwords of a page that may not be read, and that may not be written (or hold decoded code).
 pub(crate) struct Denied {
@@ -119,6 +117,8 @@ pub(crate) fn tag(addr: u64, size: usize) -> u64 {
 pub(crate) struct Table {
     /// As many entries as a power of two.
     pub entries: Box<[Entry]>,
+    /// By entry; empty if there never was any.
+    pub parts: Box<[Part]>,
     /// What is left of a page's scattered number.
     shift: u32,
     /// By entry, for those that have bits of their own; empty if none ever had.
@@ -131,7 +131,14 @@ pub(crate) struct Table {
 
 impl Table {
     pub fn new(bits: u32, view: u64) -> Table {
-        Table { entries: vec![EMPTY; 1 << bits].into(), shift: 32 - bits, denied: vec![], view, used: false }
+        Table {
+            entries: vec![EMPTY; 1 << bits].into(),
+            parts: Box::default(),
+            shift: 32 - bits,
+            denied: vec![],
+            view,
+            used: false,
+        }
     }
 
     pub fn bits(&self) -> u32 {
@@ -152,24 +159,47 @@ impl Table {
     pub fn flush(&mut self) {
         if self.used {
             self.entries.fill(EMPTY);
+            self.parts.fill(NO_PART);
             self.used = false;
         }
     }
 
+    /// Remembers a page.
+    pub fn enter(&mut self, i: usize, entry: Entry, part: Part) {
+        self.entries[i] = entry;
+        if (part.read, part.write) != (NO_BASE, NO_BASE) && self.parts.is_empty() {
+            self.parts = vec![NO_PART; self.entries.len()].into();
+        }
+        if let Some(known) = self.parts.get_mut(i) {
+            *known = part;
+        }
+        self.used = true;
+    }
+    pub fn part(&self, i: usize) -> Part {
+        self.parts.get(i).copied().unwrap_or(NO_PART)
+    }
+
+    /// Does something to the entries that are of a page.
+    fn change(&mut self, of_page: impl Fn(&Entry) -> bool, change: impl Fn(&mut Entry, &mut Part)) {
+        for i in 0..self.entries.len() {
+            if of_page(&self.entries[i]) {
+                change(&mut self.entries[i], self.parts.get_mut(i).unwrap_or(&mut { NO_PART }));
+            }
+        }
+    }
     /// Nothing of a page is known any more.
     pub fn forget(&mut self, slot: u32) {
-        self.entries.iter_mut().filter(|e| e.slot == slot).for_each(|e| *e = EMPTY);
+        self.change(|e| e.slot == slot, |e, part| (*e, *part) = (EMPTY, NO_PART));
     }
     /// A page may not be written any more without asking.
     pub fn forbid_writes(&mut self, slot: u32) {
-        let of_page = self.entries.iter_mut().filter(|e| e.slot == slot);
-        of_page.for_each(|e| (e.write, e.part_write) = (NO_BASE, NO_BASE));
+        self.change(|e| e.slot == slot, |e, part| (e.write, part.write) = (NO_BASE, NO_BASE));
     }
     /// The same where the table has bits of its own: those of decoded code have changed.
     pub fn forbid_own_writes(&mut self, slot: u32) {
         if !self.denied.is_empty() {
-            let of_page = self.entries.iter_mut().filter(|e| e.slot == slot && e.own);
-            of_page.for_each(|e| (e.write, e.part_write) = (NO_BASE, NO_BASE));
+            let own = |e: &Entry| e.own && e.slot == slot;
+            self.change(own, |e, part| (e.write, part.write) = (NO_BASE, NO_BASE));
         }
     }
 

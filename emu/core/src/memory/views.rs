@@ -1,7 +1,7 @@
 //! The translation caches, one for each of the last few configurations of protection.
 
 use super::{ALL_CODE, CODE, Memory, PAGE, Page, VIEWS, WATCHED};
-use crate::table::{Denied, Entry, Halves, NO_BASE, Table, tag};
+use crate::table::{Denied, Entry, Halves, NO_BASE, Part, Table, tag};
 
 impl Memory {
     /// An access of `len` bytes from an address on, aligned to `size`, is one that the translation cache allows in a page of
@@ -10,7 +10,7 @@ impl Memory {
     #[inline(never)]
     pub(super) fn may_read_part(&self, addr: u64, size: usize, len: usize) -> bool {
         let i = self.table.index(addr);
-        self.table.entries[i].part_read == tag(addr, size)
+        self.table.part(i).read == tag(addr, size)
             && self.table.denied(i).is_some_and(|d| !d.read.any(addr as usize & (PAGE - 1), len))
     }
     #[cold]
@@ -19,12 +19,8 @@ impl Memory {
         let i = self.table.index(addr);
         let e = &self.table.entries[i];
         let denied = if e.own { self.table.denied(i).map(|d| &d.write) } else { self.code_in(e.slot) };
-        e.part_write == tag(addr, size) && denied.is_some_and(|d| !d.any(addr as usize & (PAGE - 1), len))
-    }
-
-    pub(super) fn enter(&mut self, i: usize, entry: Entry) {
-        self.table.entries[i] = entry;
-        self.table.used = true;
+        self.table.part(i).write == tag(addr, size)
+            && denied.is_some_and(|d| !d.any(addr as usize & (PAGE - 1), len))
     }
 
     /// Enters the page at an address into the translation cache, which a CPU has just accessed and of which it may access parts
@@ -38,8 +34,8 @@ impl Memory {
         let base = tag(addr, 1);
         let i = self.table.index(addr);
         let writable = matches!(self.pages[p.slot as usize], Page::Ram(_)) && flags & ALL_CODE == 0;
-        let now = &self.table.entries[i];
-        if now.own && now.slot == p.slot && now.part_read == base && (now.part_write == base || !writable) {
+        let (now, part) = (&self.table.entries[i], self.table.part(i));
+        if now.own && now.slot == p.slot && part.read == base && (part.write == base || !writable) {
             return;
         }
         let addend = self.addend(p.slot, base);
@@ -51,19 +47,9 @@ impl Memory {
         let (may_read, may_write) = (free(&read), if writable { free(&write) } else { NO_BASE });
         let bits = self.table.set_denied(i, Denied { read, write });
         let (read_bits, write_bits) = (bits.read.address(), bits.write.address());
-        let part_write = if writable { base } else { NO_BASE };
-        let entry = Entry {
-            read: may_read,
-            write: may_write,
-            addend,
-            part_read: base,
-            part_write,
-            read_bits,
-            write_bits,
-            slot: p.slot,
-            own: true,
-        };
-        self.enter(i, entry);
+        let part = Part { read: base, write: if writable { base } else { NO_BASE }, read_bits, write_bits };
+        let entry = Entry { read: may_read, write: may_write, addend, slot: p.slot, own: true };
+        self.table.enter(i, entry, part);
     }
 
     /// All translation caches.

@@ -38,7 +38,10 @@ use asm::Asm;
 use compile::{COUNT, GUARD_TO_SITE, Link, MOST_CYCLES, Site};
 use counters::COUNTERS;
 pub use counters::counters;
-use emu_core::{bus::Bus, memory::PAGE};
+use emu_core::{
+    bus::Bus,
+    memory::{Memory, PAGE},
+};
 use memory::{CodeMemory, SLAB};
 use std::{
     mem::offset_of,
@@ -365,6 +368,8 @@ struct Frame<'a, G: Guest> {
     left: i64,
     /// Where a jump stands that led nowhere yet.
     info: u32,
+    /// See [`parts`].
+    parts: *const u8,
     guest: *mut G,
     bus: *mut Bus,
     /// The cycle at which none would be left.
@@ -392,6 +397,7 @@ struct FrameHead {
     base: usize,
     left: i64,
     info: u32,
+    parts: usize,
 }
 
 /// Offsets of fields in the frame.
@@ -402,6 +408,7 @@ mod frame {
     pub const BASE: i32 = offset_of!(FrameHead, base) as i32;
     pub const LEFT: i32 = offset_of!(FrameHead, left) as i32;
     pub const INFO: i32 = offset_of!(FrameHead, info) as i32;
+    pub const PARTS: i32 = offset_of!(FrameHead, parts) as i32;
 }
 
 /// Why compiled code was left.
@@ -446,6 +453,7 @@ pub(crate) fn run<G: Guest>(
         base: memory.address(0),
         left: 0,
         info: 0,
+        parts: parts(&bus.fabric.mem),
         guest,
         bus,
         end: cycle + budget,
@@ -457,8 +465,9 @@ pub(crate) fn run<G: Guest>(
     let enter = memory.address(code.stubs.enter);
     // SAFETY: the stub has this signature. It was made for this shape, as was the code at `entry`: both come from a page of
     // this guest's cache. The register file and the frame outlive the call. The translation cache stays where it is
-    // while a machine runs, and its pages where it says they are: `Memory` drops an entry when its page moves. Compiled code
-    // and the helper take turns, so the references that the helper makes are the only ones in use then.
+    // while a machine runs, and its pages where it says they are: `Memory` drops an entry when its page moves. The bits
+    // of pages that may be accessed in parts lie as long as their entries say where; views change outside of compiled code.
+    // Compiled code and the helper take turns, so the references that the helper makes are the only ones in use then.
     let reason = unsafe {
         type Enter = extern "sysv64" fn(*mut u8, *const u8, i64, *const u8, *mut u8) -> u32;
         let enter: Enter = std::mem::transmute(enter);
@@ -496,12 +505,23 @@ extern "sysv64" fn helper<G: Guest>(
     if let Some(left) = &mut f.left_ops {
         left.add(&block.ops[at as usize]);
     }
-    match exec_op(g, bus, block, at as usize, start) {
+    let how = exec_op(g, bus, block, at as usize, start);
+    f.parts = parts(&bus.fabric.mem);
+    match how {
         None => 0,
         Some(how) => {
             (f.how, f.since) = (how, start);
             1
         }
+    }
+}
+
+/// Where compiled code finds which parts of pages may be accessed; the entries of the translation cache stand in for them if there
+/// are none, as they begin alike.
+fn parts(mem: &Memory) -> *const u8 {
+    match mem.parts() {
+        [] => mem.table().as_ptr().cast(),
+        parts => parts.as_ptr().cast(),
     }
 }
 

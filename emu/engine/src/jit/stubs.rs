@@ -12,7 +12,7 @@ use super::{
     memory::CodeMemory,
 };
 use crate::{guest::Shape, ir::SLOTS};
-use emu_core::memory::{Entry, PAGE};
+use emu_core::memory::{PAGE, Part};
 use std::{mem::offset_of, sync::Mutex};
 
 /// Host registers of [`Shape::hot`].
@@ -34,7 +34,7 @@ pub const LEFT_TARGET: u32 = 2;
 pub const LEFT_HELPER: u32 = 3;
 
 /// Words on the stack of compiled code, and how many bytes they take.
-const WORDS: u32 = 40;
+const WORDS: u32 = 56;
 const FRAME: Rm = Rm::M(RSP, 0);
 /// The frame's page list.
 pub const PAGES: Rm = Rm::M(RSP, 8);
@@ -44,6 +44,8 @@ pub const BASE: Rm = Rm::M(RSP, 16);
 /// The [`addend`](emu_core::memory::Entry) of the last page whose was not the one before: the next access is likely to have it,
 /// too, and need not wait for the translation cache.
 pub const GUESS: Rm = Rm::M(RSP, 24);
+/// The translation cache's [`Part`]s, or its entries if there are none: those never let pass what they did not before.
+const PARTS: Rm = Rm::M(RSP, 40);
 /// One bit for each halfword that an access wants of a page that it may access in parts.
 pub const WANTED: Rm = Rm::M(RSP, 32);
 
@@ -131,8 +133,8 @@ pub fn of(memory: &CodeMemory, shape: &Shape) -> Option<Stubs> {
         }),
         target,
         by_pc,
-        read: put(&|a| part(a, offset_of!(Entry, part_read), offset_of!(Entry, read_bits))),
-        write: put(&|a| part(a, offset_of!(Entry, part_write), offset_of!(Entry, write_bits))),
+        read: put(&|a| part(a, offset_of!(Part, read), offset_of!(Part, read_bits))),
+        write: put(&|a| part(a, offset_of!(Part, write), offset_of!(Part, write_bits))),
         helper: put(&|a| helper(a, shape, leave)),
     };
     made.push((*shape, stubs));
@@ -162,7 +164,7 @@ fn enter(a: &mut Asm, shape: &Shape) {
     a.alu_imm(true, op::SUB, Rm::R(RSP), WORDS);
     a.op(true, op::STORE, 8, FRAME);
     a.store_imm(true, GUESS, 0);
-    for (field, word) in [(frame::PAGES, PAGES), (frame::BASE, BASE)] {
+    for (field, word) in [(frame::PAGES, PAGES), (frame::BASE, BASE), (frame::PARTS, PARTS)] {
         a.op(true, op::LOAD, RAX, Rm::M(8, field));
         a.op(true, op::STORE, RAX, word);
     }
@@ -203,17 +205,20 @@ fn by_pc(a: &mut Asm, shape: &Shape, target: u32) {
     a.op(false, op::INDIRECT, 4, Rm::R(RAX));
 }
 
-/// Whether the halfwords that are wanted of a page may be accessed: `tag` and `bits` are fields of its entry.
+/// Whether the halfwords that are wanted of a page may be accessed: `tag` and `bits` are fields of its [`Part`].
 fn part(a: &mut Asm, tag: usize, bits: usize) {
     // The return address lies on top.
     let below = |rm| if let Rm::M(base, disp) = rm { Rm::M(base, disp + 8) } else { rm };
     let no = a.label();
-    a.op(true, op::CMP, RDX, Rm::X(TABLE, RCX, 0, tag as i8));
+    a.op(true, op::ADD, RCX, below(PARTS));
+    a.op(true, op::CMP, RDX, Rm::M(RCX, tag as i32));
     a.jcc(cc::NE, no);
+    a.op(true, op::LOAD, RDX, Rm::R(RCX));
+    a.op(true, op::SUB, RDX, below(PARTS));
+    a.op(true, op::LOAD, RDX, Rm::X(TABLE, RDX, 0, ADDEND));
     // The next access is likely to be to this page, too.
-    a.op(true, op::LOAD, RDX, Rm::X(TABLE, RCX, 0, ADDEND));
     a.op(true, op::STORE, RDX, below(GUESS));
-    a.op(true, op::LOAD, RDX, Rm::X(TABLE, RCX, 0, bits as i8));
+    a.op(true, op::LOAD, RDX, Rm::M(RCX, bits as i32));
     // Eight bytes from that of the first halfword on hold more than any access wants.
     a.mov(RCX, RAX);
     a.alu_imm(false, op::AND, Rm::R(RCX), PAGE as u32 - 1);
@@ -254,6 +259,10 @@ fn helper(a: &mut Asm, shape: &Shape, leave: u32) {
     a.op(false, op::TEST, RAX, Rm::R(RAX));
     let left = a.label();
     a.jcc(super::asm::cc::NE, left);
+    // There may be parts of pages now where there were none.
+    a.op(true, op::LOAD, RDI, Rm::M(RSP, 8));
+    a.op(true, op::LOAD, RAX, Rm::M(RDI, frame::PARTS));
+    a.op(true, op::STORE, RAX, Rm::M(RSP, 48));
     fetch(a, shape);
     a.ret();
     a.bind(left);
