@@ -238,6 +238,18 @@ fn what_leads_out_has_a_name_and_only_main_lines_are_consoles() {
     assert_eq!((Some(exp50.dev), exp50.port), (b.machine.bus.device_by_name("gpio3"), 2));
 }
 
+/// SoftDevices, MakeCode and Espruino reach for every block of the chip; Espruino looks at the level of the serial line.
+#[test]
+fn mend_every_window_of_the_nrf51_answers() {
+    let mut b = boot("microbit");
+    for id in 0..32 {
+        read(&mut b, 0x4000_0304 + id * 0x1000);
+    }
+    assert_eq!(read(&mut b, 0x4000_f504), 1, "MODE of CCM");
+    write(&mut b, 0x5000_0700 + 4 * 25, 0); // PIN_CNF[25]: an input
+    assert_eq!(read(&mut b, 0x5000_0510) >> 25 & 1, 1);
+}
+
 #[test]
 fn what_is_not_modelled_reads_zero_and_is_counted() {
     let mut b = boot("mps2-an386");

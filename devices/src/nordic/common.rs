@@ -137,6 +137,7 @@ mod tests {
     fn no_event_collides_with_irq() {
         use crate::nordic::*;
         events_lie_below_irq::<adc::Reg>();
+        events_lie_below_irq::<ccm_aar::Reg>();
         events_lie_below_irq::<ecb::Reg>();
         events_lie_below_irq::<gpiote::Reg>();
         events_lie_below_irq::<power_clock::Reg>();

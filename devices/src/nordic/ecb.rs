@@ -163,7 +163,7 @@ fn mix_column(c: &mut [u8]) {
 }
 
 /// AES-128 of one block (FIPS 197).
-fn encrypt(key: &[u8; 16], mut state: [u8; 16]) -> [u8; 16] {
+pub(super) fn encrypt(key: &[u8; 16], mut state: [u8; 16]) -> [u8; 16] {
     let (mut key, mut rcon) = (*key, 1);
     for round in 0..11 {
         if round > 0 {

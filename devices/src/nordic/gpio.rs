@@ -1,7 +1,8 @@
 //! GPIO (chapter 14): 32 pins with pulls, drive modes, input buffers and the DETECT signal.
 //!
 //! ## Parameters
-//! `driven`: a mask of pins that something outside drives from power-on; they start low. Others float until their
+//! `driven`: a mask of pins that something outside drives from power-on; they start low, those of `driven_high` high (as the
+//! idle line of a serial port does). Others float until their
 //! wire changes or an input is set, and then show their pull. `pull_ups`: a mask of pins with a pull-up resistor on
 //! the board, weaker than the chip's pulls.
 //!
@@ -91,13 +92,13 @@ struct Conf {
 }
 
 impl Gpio {
-    /// Pins of which `driven` are driven low from outside at first and `pull_ups` have a resistor.
-    pub fn new(driven: u32, pull_ups: u32) -> Gpio {
+    /// Pins of which `driven` are driven low and `driven_high` high from outside at first, and `pull_ups` have a resistor.
+    pub fn new(driven: u32, driven_high: u32, pull_ups: u32) -> Gpio {
         Gpio {
             bank: Bank::default(),
             pull_ups,
-            ext_driven: driven,
-            ext_level: 0,
+            ext_driven: driven | driven_high,
+            ext_level: driven_high,
             own: 0,
             own_level: 0,
             conf: Conf::default(),
@@ -277,10 +278,10 @@ mod tests {
     use emu_core::device::{DevId, Sink};
     use emu_testkit::Bench;
 
-    emu_testkit::conformance!(conformance, Gpio::new(1 << 17, 1 << 20));
+    emu_testkit::conformance!(conformance, Gpio::new(1 << 17, 1 << 25, 1 << 20));
 
     fn bench() -> Bench {
-        let mut b = Bench::new(Gpio::new(1 << 17, 1 << 20));
+        let mut b = Bench::new(Gpio::new(1 << 17, 1 << 25, 1 << 20));
         for n in 0..32 {
             b.machine.bus.connect((DevId(0), SENSED + n), Sink::Irq(0, SENSED + n));
         }
@@ -316,6 +317,9 @@ mod tests {
         assert_eq!(b.get(Reg::In, 0), 8);
         assert!(b.input("p6", -1) && !b.input("p32", 0));
         assert_eq!(b.get(Reg::In, 0), 0x48);
+        b.set(Reg::PinCnf, 25, 1 << 2); // driven high from power-on
+        assert_eq!(b.get(Reg::In, 0), 0x0200_0048);
+        b.set(Reg::PinCnf, 25, 2);
         b.set(Reg::PinCnf, 17, 3 << 2); // driven low from power-on, whatever the pull
         assert_eq!(b.get(Reg::In, 0), 0x48);
         assert!(b.pin(SENSED + 6) && !b.pin(SENSED + 17));

@@ -8,6 +8,7 @@ const IRQ: PinInfo = pin("irq", common::IRQ);
 /// All of them.
 pub static KINDS: &[Kind] = &[
     kind!(adc::Adc, |_| adc::Adc::new(), pins: &[IRQ]),
+    kind!(ccm_aar::CcmAar, |_| ccm_aar::CcmAar::new(), pins: &[IRQ, pin("receiving", ccm_aar::RECEIVING)]),
     kind!(ecb::Ecb, |_| ecb::Ecb::new(), pins: &[IRQ]),
     kind!(wdt::Wdt, |_| wdt::Wdt::new(), pins: &[IRQ]),
     kind!(ficr::Ficr, |p| ficr::Ficr::new(ficr::Params {
@@ -16,6 +17,7 @@ pub static KINDS: &[Kind] = &[
     })),
     kind!(gpio::Gpio, |p| gpio::Gpio::new(
         p.uint("driven").unwrap_or(0) as u32,
+        p.uint("driven_high").unwrap_or(0) as u32,
         p.uint("pull_ups").unwrap_or(0) as u32
     ), pins: &[
         pin("detect", gpio::DETECT),
@@ -46,7 +48,7 @@ pub static KINDS: &[Kind] = &[
         p.events.iter().map(|e| e.0).collect(),
         p.tasks.iter().map(|t| t.0).collect()
     ), pins: &[], interconnect: Some(ppi::EVENT)),
-    kind!(radio::Radio, |_| radio::Radio::new(), pins: &[IRQ],
+    kind!(radio::Radio, |_| radio::Radio::new(), pins: &[IRQ, pin("receiving", radio::RECEIVING)],
         ports: &[outside("antenna", 0, PortKind::Radio)]),
     kind!(rng::Rng, |_| rng::Rng::new(), pins: &[IRQ]),
     kind!(rtc::Rtc, |_| rtc::Rtc::new(), pins: &[IRQ, pin("lfclk", rtc::LFCLK)]),

@@ -1,6 +1,7 @@
 //! Nordic Semiconductor nRF51 blocks, after the nRF51 Series Reference Manual v3.0.
 
 pub mod adc;
+pub mod ccm_aar;
 pub mod common;
 pub mod ecb;
 pub mod ficr;

@@ -195,6 +195,10 @@ impl PowerClock {
 
     fn start_lfclk(&mut self, cx: &mut Cx) {
         if self.bank.reg(Reg::Lfclkrun) != 0 {
+            // What runs already has started: S110 and Espruino wait for the event again.
+            if self.bank.is(&Lfclkstat::STATE) {
+                cx.after(0, LF_STARTED);
+            }
             return;
         }
         let src = self.bank.reg(Reg::Lfclksrc);
@@ -393,6 +397,32 @@ mod tests {
             b.set(Reg::TasksLfclkstop, 0, 1);
             assert!(!b.pin(LFCLK));
         }
+    }
+
+    /// Software that starts what runs already waits for the event; S110 does.
+    #[test]
+    fn mend_a_clock_that_runs_says_so_when_started_again() {
+        let mut b = Bench::new(PowerClock::new());
+        for (start, event) in [
+            (Reg::TasksHfclkstart, Reg::EventsHfclkstarted),
+            (Reg::TasksLfclkstart, Reg::EventsLfclkstarted),
+        ] {
+            b.set(start, 0, 1);
+            b.advance(1_000_000);
+            assert_eq!(b.get(event, 0), 1);
+            b.set(event, 0, 0);
+            b.edges();
+            b.set(start, 0, 1);
+            b.advance(100);
+            assert_eq!(b.get(event, 0), 1);
+            assert!(b.edges().iter().all(|(_, pin, _)| *pin != LFCLK), "the counters notice nothing");
+        }
+        b.set(Reg::TasksLfclkstop, 0, 1);
+        b.set(Reg::EventsLfclkstarted, 0, 0);
+        b.set(Reg::TasksLfclkstart, 0, 1);
+        b.set(Reg::TasksLfclkstart, 0, 1);
+        b.advance(1_000);
+        assert_eq!(b.get(Reg::EventsLfclkstarted, 0), 0, "not before it runs");
     }
 
     #[test]

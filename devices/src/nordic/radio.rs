@@ -1,5 +1,8 @@
 //! RADIO, the 2.4 GHz transceiver (chapter 17).
 //!
+//! ## Pins
+//! Out: [`IRQ`](super::common::IRQ); [`RECEIVING`], high from the address of a packet that is received to its end.
+//!
 //! ## Ports
 //! 0: the antenna. Out: [`Msg::Radio`]; in: [`Msg::Air`].
 //!
@@ -34,7 +37,7 @@ use super::{
 };
 use emu_core::{
     Time,
-    device::{Cx, Device, Port, ResetKind},
+    device::{Cx, Device, Pin, Port, ResetKind},
     events::Tag,
     link::{AirEvent, AirFrame, Msg, Phy, RadioAct},
     regs::Bank,
@@ -49,6 +52,8 @@ pub const RX_RAMP_NS: u64 = 138_000;
 pub const RSSI_NS: u64 = 8_800;
 /// Bits of the preamble (17.1.1).
 const PREAMBLE_BITS: u32 = 8;
+/// Output: a packet is being received.
+pub const RECEIVING: Pin = 33;
 /// The antenna.
 pub(super) const ANTENNA: Port = 0;
 
@@ -89,7 +94,7 @@ pub struct Radio {
     /// The packet configuration as of START.
     pub(super) format: Format,
     pub(super) packetptr: u32,
-    /// Logical addresses listened to, as of START.
+    /// Logical addresses listened to: RXADDRESSES as of START, bases and prefixes as they are.
     pub(super) listen: Vec<(u8, u64)>,
     pub(super) reception: Option<Reception>,
     /// When the last packet ended, while TIFS is to be kept.
@@ -200,9 +205,17 @@ impl Radio {
         }
         self.packetptr = b.reg(Reg::Packetptr);
         let enabled = b.reg(Reg::Rxaddresses);
-        self.listen =
-            (0..8).filter(|n| enabled >> n & 1 != 0).map(|n| (n, self.address(n, format.ba_len))).collect();
+        self.listen = (0..8).filter(|n| enabled >> n & 1 != 0).map(|n| (n, 0)).collect();
         self.format = format;
+        self.latch_addresses();
+    }
+
+    /// Bases and prefixes count at once, also while the receiver is on: MakeCode's `radio.setGroup` does no more than write
+    /// PREFIX0 when it listens already, and the next packet must be one of the new group.
+    fn latch_addresses(&mut self) {
+        let mut listen = std::mem::take(&mut self.listen);
+        listen.iter_mut().for_each(|(n, address)| *address = self.address(*n, self.format.ba_len));
+        self.listen = listen;
     }
 
     /// EasyDMA reaches data RAM only (17.1.2): the Cortex-M0's SRAM region.
@@ -279,6 +292,7 @@ impl Radio {
 
     fn forget_packet(&mut self, cx: &mut Cx) {
         self.reception = None;
+        cx.wire(RECEIVING, false);
         self.stop_counter(cx);
         for tag in [ADDRESS, PAYLOAD, END] {
             cx.cancel(tag);
@@ -455,6 +469,7 @@ impl Device for Radio {
         }
         match r {
             Reg::Bcc => self.arm_counter(cx),
+            Reg::Base0 | Reg::Base1 | Reg::Prefix0 | Reg::Prefix1 => self.latch_addresses(),
             Reg::Test if v != 0 => cx.unimplemented("RADIO TEST"),
             Reg::Power if v == 0 => {
                 common::power_off(self, &TAGS, cx);

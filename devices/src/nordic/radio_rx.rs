@@ -1,7 +1,7 @@
 //! Reception: from the address to END (17.1).
 
 use super::{
-    radio::{ANTENNA, END, PAYLOAD, Radio, State},
+    radio::{ANTENNA, END, PAYLOAD, RECEIVING, Radio, State},
     radio_codec::Received,
     radio_regs::{Dacnf, Reg, Shorts},
 };
@@ -50,6 +50,7 @@ impl Radio {
         let bits = self.format.bits_in(usize::from(heard.bytes));
         let payload = bits.saturating_sub(self.format.crc_bits()) as u64 * self.bit_ns();
         self.reception = Some(heard);
+        cx.wire(RECEIVING, true);
         cx.after(payload, PAYLOAD);
         self.address_event(cx);
     }

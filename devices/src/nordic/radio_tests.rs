@@ -191,6 +191,52 @@ fn a_receiver_set_up_otherwise_hears_nothing_or_rubbish() {
     assert_eq!(hear(Reg::Pcnf1, 0x0204_0004), (1, 1, 0)); // MAXLEN cuts it
 }
 
+/// `radio.setGroup` of MakeCode writes PREFIX0 while the receiver is on, and nothing else.
+#[test]
+fn mend_an_address_written_while_receiving_counts_at_once() {
+    let mut a = radio();
+    microbit(&mut a);
+    a.set_ram(TX_PACKET, b"\x05hello");
+    let (_, frame) = transmit(&mut a);
+    let mut b = radio();
+    microbit(&mut b);
+    listen(&mut b);
+    let mut hear = |r: Reg, v: u32| {
+        b.set(r, 0, v);
+        b.set(Reg::EventsEnd, 0, 0);
+        carry(&frame, &mut b);
+        b.advance(3_000_000);
+        let heard = b.get(Reg::EventsEnd, 0);
+        if heard == 1 {
+            task(&mut b, Reg::TasksStart);
+        }
+        (heard, b.get(Reg::Rxmatch, 0))
+    };
+    assert_eq!(hear(Reg::Prefix0, 0x13), (0, 0), "another group");
+    assert_eq!(hear(Reg::Prefix0, 0x12), (1, 0), "its own again");
+    assert_eq!(hear(Reg::Base0, 0x7562_6973), (0, 0));
+    assert_eq!(hear(Reg::Base0, 0x7562_6974), (1, 0));
+    assert_eq!(hear(Reg::Rxaddresses, 3), (1, 0));
+    assert_eq!(hear(Reg::Base1, 0x7562_6974), (1, 0), "of two that match the first");
+    assert_eq!(hear(Reg::Prefix0, 0x1213), (1, 1));
+}
+
+/// The line to the CCM: high from the address to the packet in RAM.
+#[test]
+fn a_packet_under_way_stands_on_a_pin() {
+    let (mut a, mut b) = (radio(), radio());
+    microbit(&mut a);
+    a.set_ram(TX_PACKET, b"\x05hello");
+    let (_, frame) = transmit(&mut a);
+    microbit(&mut b);
+    listen(&mut b);
+    let t0 = b.now().0;
+    carry(&frame, &mut b);
+    let edges: Vec<_> = b.edges().into_iter().filter(|e| e.1 == RECEIVING).map(|e| (e.0.0, e.2)).collect();
+    assert_eq!(edges, [(t0 + 48_000, true), (t0 + 112_000, false)]);
+    assert!(!a.pin(RECEIVING));
+}
+
 #[test]
 fn a_packet_longer_than_was_sent_ends_later() {
     let (mut a, mut b) = (radio(), radio());
