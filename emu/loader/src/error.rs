@@ -27,8 +27,15 @@ pub enum LoadError {
     Truncated { what: &'static str, offset: u64, size: u64, len: u64 },
     #[error("bad ELF file: {what} (file offset {offset:#x})")]
     BadElf { what: String, offset: u64 },
+    /// A universal HEX file without a block for the board; the ids that its blocks have.
+    #[error("universal HEX: it has blocks for boards of the ids {}, but none for this machine", ids(.0))]
+    OtherBoards(Vec<u16>),
     #[error("Intel HEX line {line}: {problem}")]
     Hex { line: usize, problem: HexProblem },
+}
+
+fn ids(of: &[u16]) -> String {
+    of.iter().map(|id| format!("{id:04X}")).collect::<Vec<_>>().join(", ")
 }
 
 /// What is wrong with a line of an Intel HEX file.

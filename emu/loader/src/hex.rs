@@ -1,5 +1,7 @@
-//! Intel HEX (Intel "Hexadecimal Object File Format Specification", revision A, 1988).
+//! Intel HEX (Intel "Hexadecimal Object File Format Specification", revision A, 1988), and the records 0A to 0E of the micro:bit's
+//! universal HEX (specification 0.4.0), as DAPLink takes them.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use ihex::{ReaderError, Record};
@@ -34,7 +36,26 @@ enum Base {
     Linear(u64),
 }
 
-struct Reader {
+/// Record types of the universal HEX.
+mod universal {
+    /// A block begins; two bytes say for which board, uppermost first.
+    pub const BLOCK_START: u8 = 0x0a;
+    pub const BLOCK_END: u8 = 0x0b;
+    /// Fills a block up.
+    pub const PADDED_DATA: u8 = 0x0c;
+    /// Data for boards whose predecessors must not take them for theirs.
+    pub const CUSTOM_DATA: u8 = 0x0d;
+    /// For other programs, such as an editor's source text.
+    pub const OTHER_DATA: u8 = 0x0e;
+}
+
+struct Reader<'a> {
+    /// The board's ids; its blocks are taken, the others skipped.
+    boards: &'a [u16],
+    /// The ids of all blocks.
+    blocks: BTreeSet<u16>,
+    /// In a block for another board.
+    skips: bool,
     base: Base,
     entry: Option<u64>,
     ended: bool,
@@ -42,9 +63,17 @@ struct Reader {
     bytes: Vec<u8>,
 }
 
-pub(crate) fn parse(file: &[u8]) -> Result<Image, LoadError> {
-    let mut reader =
-        Reader { base: Base::Linear(0), entry: None, ended: false, pieces: Vec::new(), bytes: Vec::new() };
+pub(crate) fn parse(file: &[u8], boards: &[u16]) -> Result<Image, LoadError> {
+    let mut reader = Reader {
+        boards,
+        blocks: BTreeSet::new(),
+        skips: false,
+        base: Base::Linear(0),
+        entry: None,
+        ended: false,
+        pieces: Vec::new(),
+        bytes: Vec::new(),
+    };
     let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
     let mut last = 1;
     for (n, text) in file.split(|&b| b == b'\n').enumerate() {
@@ -60,35 +89,69 @@ pub(crate) fn parse(file: &[u8]) -> Result<Image, LoadError> {
     reader.finish()
 }
 
-fn record(text: &[u8]) -> Result<Record, HexProblem> {
-    // Not ASCII is reported as what it is: characters that are no hexadecimal digits.
-    let text =
-        str::from_utf8(text).map_err(|_| HexProblem::Malformed(ReaderError::ContainsInvalidCharacters))?;
-    Record::from_record_string(text).map_err(|e| match e {
-        ReaderError::ChecksumMismatch(computed, found) => HexProblem::Checksum { found, computed },
-        ReaderError::UnsupportedRecordType(t) => HexProblem::RecordType(t),
-        e => HexProblem::Malformed(e),
-    })
+/// The bytes of a record whose length, digits and checksum are right.
+fn bytes_of(text: &str) -> Vec<u8> {
+    let digit = |c: u8| (c as char).to_digit(16).unwrap_or(0) as u8;
+    text.as_bytes()[1..].chunks_exact(2).map(|c| digit(c[0]) << 4 | digit(c[1])).collect()
 }
 
-impl Reader {
+impl Reader<'_> {
     fn line(&mut self, text: &[u8], line: usize) -> Result<(), HexProblem> {
-        let record = record(text)?;
+        // Not ASCII is reported as what it is: characters that are no hexadecimal digits.
+        let text = str::from_utf8(text)
+            .map_err(|_| HexProblem::Malformed(ReaderError::ContainsInvalidCharacters))?;
+        let record = match Record::from_record_string(text) {
+            // The crate looks at the type last.
+            Err(ReaderError::UnsupportedRecordType(kind)) => Err((kind, bytes_of(text))),
+            Err(ReaderError::ChecksumMismatch(computed, found)) => {
+                return Err(HexProblem::Checksum { found, computed });
+            }
+            Err(e) => return Err(HexProblem::Malformed(e)),
+            Ok(record) => Ok(record),
+        };
         if self.ended {
             return Err(HexProblem::AfterEof);
         }
         match record {
-            Record::Data { offset, value } => return self.data(offset, &value, line),
-            Record::EndOfFile => self.ended = true,
-            Record::ExtendedSegmentAddress(base) => self.base = Base::Segment(u64::from(base) << 4),
-            Record::ExtendedLinearAddress(base) => self.base = Base::Linear(u64::from(base) << 16),
-            Record::StartSegmentAddress { cs, ip } => self.entry = Some((u64::from(cs) << 4) + u64::from(ip)),
-            Record::StartLinearAddress(entry) => self.entry = Some(u64::from(entry)),
+            Ok(Record::Data { offset, value }) => return self.data(offset, &value, line),
+            Ok(Record::EndOfFile) => self.ended = true,
+            Ok(Record::ExtendedSegmentAddress(base)) => self.base = Base::Segment(u64::from(base) << 4),
+            Ok(Record::ExtendedLinearAddress(base)) => self.base = Base::Linear(u64::from(base) << 16),
+            Ok(Record::StartSegmentAddress { cs, ip }) => self.start((u64::from(cs) << 4) + u64::from(ip)),
+            Ok(Record::StartLinearAddress(entry)) => self.start(u64::from(entry)),
+            Err((kind, bytes)) => return self.special(kind, &bytes, line),
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, entry: u64) {
+        if !self.skips {
+            self.entry = Some(entry);
+        }
+    }
+
+    /// A record of the universal HEX: length, offset, type, data, checksum.
+    fn special(&mut self, kind: u8, record: &[u8], line: usize) -> Result<(), HexProblem> {
+        let (offset, data) = (u16::from_be_bytes([record[1], record[2]]), &record[4..record.len() - 1]);
+        match kind {
+            universal::BLOCK_START => {
+                let id = data.first_chunk().ok_or(HexProblem::Malformed(ReaderError::InvalidLengthForType))?;
+                let id = u16::from_be_bytes(*id);
+                self.blocks.insert(id);
+                self.skips = !self.boards.contains(&id);
+            }
+            universal::BLOCK_END => self.skips = false,
+            universal::CUSTOM_DATA => return self.data(offset, data, line),
+            universal::PADDED_DATA | universal::OTHER_DATA => {}
+            _ => return Err(HexProblem::RecordType(kind)),
         }
         Ok(())
     }
 
     fn data(&mut self, offset: u16, value: &[u8], line: usize) -> Result<(), HexProblem> {
+        if self.skips {
+            return Ok(());
+        }
         let offset = u64::from(offset);
         match self.base {
             Base::Segment(base) => {
@@ -118,6 +181,9 @@ impl Reader {
 
     /// Sorts the pieces, refuses overlaps and joins neighbours.
     fn finish(mut self) -> Result<Image, LoadError> {
+        if !self.blocks.is_empty() && !self.boards.iter().any(|id| self.blocks.contains(id)) {
+            return Err(LoadError::OtherBoards(self.blocks.into_iter().collect()));
+        }
         self.pieces.sort_by_key(|p| (p.addr, p.line));
         let mut segments: Vec<Segment> = Vec::new();
         let mut before: Option<&Piece> = None;

@@ -7,7 +7,7 @@
 //! ## Not modelled
 //! - Big-endian ELF, ELF relocations (a position-independent image is loaded as it is linked).
 //! - More than 65,534 program headers (`PN_XNUM`).
-//! - S-record, UF2, uImage, and the block records of micro:bit "universal" HEX files.
+//! - S-record, UF2, uImage.
 //! - Line tables: source positions are gdb's business.
 
 mod elf;
@@ -124,12 +124,17 @@ pub fn detect(bytes: &[u8]) -> Format {
 /// Loads an image. `base` is the load address of a raw binary: it must be given for one, and must not be
 /// given for ELF or Intel HEX, which carry their own addresses.
 pub fn load(bytes: &[u8], base: Option<u64>) -> Result<Image, LoadError> {
+    load_for(bytes, base, &[])
+}
+
+/// [`load`] for a board: of a universal HEX file, which holds images for several boards, the blocks for one of these ids are taken.
+pub fn load_for(bytes: &[u8], base: Option<u64>, boards: &[u16]) -> Result<Image, LoadError> {
     if bytes.is_empty() {
         return Err(LoadError::Empty);
     }
     match (detect(bytes), base) {
         (Format::Elf, None) => elf::parse(bytes),
-        (Format::IntelHex, None) => hex::parse(bytes),
+        (Format::IntelHex, None) => hex::parse(bytes, boards),
         (Format::Raw, Some(base)) => load_raw(bytes, base),
         (Format::Raw, None) => Err(LoadError::UnknownFormat),
         (format, Some(_)) => Err(LoadError::NeedlessAddress { format }),

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{EOF, record};
-use emu_loader::{HexProblem, Image, LoadError, load};
+use emu_loader::{HexProblem, Image, LoadError, load, load_for};
 use ihex::ReaderError;
 
 fn parse(parts: &[String]) -> Result<Image, LoadError> {
@@ -110,7 +110,8 @@ fn malformed_lines() {
     malformed(":02000000FFFF", ReaderError::PayloadLengthMismatch);
     malformed(&record(4, 0, &[1]), ReaderError::InvalidLengthForType);
     malformed(&format!(":{}", "0".repeat(600)), ReaderError::RecordTooLong);
-    assert_eq!(problem(&record(0x0a, 0, &[0x99, 0])), (1, HexProblem::RecordType(0x0a)));
+    malformed(&record(0x0a, 0, &[0x99]), ReaderError::InvalidLengthForType);
+    assert_eq!(problem(&record(0x0f, 0, &[0x99, 0])), (1, HexProblem::RecordType(0x0f)));
     let garbage = format!("{}hello\n{EOF}", record(0, 0, &[1]));
     assert_eq!(problem(&garbage), (2, HexProblem::Malformed(ReaderError::MissingStartCode)));
 }
@@ -121,4 +122,49 @@ fn bytes_that_are_not_text() {
         load(b":00\xff\xfe", None).unwrap_err().to_string().split(':').next(),
         Some("Intel HEX line 1")
     );
+}
+
+/// What the micro:bit's editors make: MakeCode puts its source text behind the program, the universal HEX holds a part for each
+/// version of the board, in blocks of half a kilobyte or in one section each.
+#[test]
+fn mend_records_of_the_universal_hex() {
+    const V1: [u16; 2] = [0x9900, 0x9901];
+    const V2: [u16; 4] = [0x9903, 0x9904, 0x9905, 0x9906];
+    let upper = |n: u8| record(4, 0, &[0, n]);
+    let start = |id: u16| record(0x0a, 0, &[&id.to_be_bytes()[..], &[0xc0, 0xde]].concat());
+    let (end, pad) = (record(0x0b, 0, &[0xff; 4]), record(0x0c, 0, &[0xff; 16]));
+    let source = record(0x0e, 0, b"MakeCode");
+    let plain = [upper(0), record(0, 0, &[1, 2]), source.clone()].concat();
+    assert_eq!(segments(&parse(&[plain]).unwrap()), [(0, &[1, 2][..])]);
+
+    // The two parts overlap, and only the first half of the file says where the second board's data go.
+    let parts = [
+        upper(0),
+        start(0x9900),
+        record(0, 0, &[1; 16]),
+        pad.clone(),
+        end.clone(),
+        upper(1),
+        start(0x9900),
+        record(0, 4, &[1; 4]),
+        record(5, 0, &[0, 0, 0, 0x11]),
+        end.clone(),
+        upper(0),
+        start(0x9903),
+        record(0x0d, 0, &[2; 24]),
+        record(5, 0, &[0, 0, 0, 0x21]),
+        pad,
+        end,
+        source,
+    ];
+    let file = parts.concat() + EOF;
+    let of = |ids: &[u16]| load_for(file.as_bytes(), None, ids);
+    let (v1, v2) = (of(&V1).unwrap(), of(&V2).unwrap());
+    assert_eq!((segments(&v1), v1.entry), (vec![(0, &[1; 16][..]), (0x1_0004, &[1; 4][..])], Some(0x11)));
+    assert_eq!((segments(&v2), v2.entry), (vec![(0, &[2; 24][..])], Some(0x21)));
+    for ids in [&[][..], &[0x1234][..]] {
+        let said = of(ids).unwrap_err();
+        assert_eq!(said, LoadError::OtherBoards(vec![0x9900, 0x9903]));
+        assert!(said.to_string().contains("9900, 9903"), "{said}");
+    }
 }
