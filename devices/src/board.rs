@@ -3,6 +3,7 @@
 //! What the keys mean stands in `devices/boards/README.md`.
 
 use crate::{
+    elsewhere,
     parts::or_gate::{self, OrGate},
     registry::{self, BOARDS, Kind, Params, SOCS},
     source::{Diagnostics, Source, Tab, nearest},
@@ -88,6 +89,8 @@ pub struct BoardInfo {
     pub devices: Vec<DeviceInfo>,
     /// The console a user sees first.
     pub console: Option<String>,
+    /// The ids of its blocks in a universal HEX file.
+    pub hex_boards: Vec<u16>,
 }
 
 /// A machine and what there is to know about it.
@@ -115,6 +118,7 @@ fn heading(root: &Tab) -> BoardInfo {
         description: root.str("description").unwrap_or_default().into(),
         aliases: root.strings("aliases").unwrap_or_default().into_iter().map(String::from).collect(),
         console: root.str("console").map(String::from),
+        hex_boards: root.uints("hex_boards").unwrap_or_default().into_iter().map(|id| id as u16).collect(),
         ..BoardInfo::default()
     }
 }
@@ -127,9 +131,12 @@ pub fn find(name: &str) -> Result<(&'static str, &'static str), String> {
         Some(i) => Ok(BOARDS[i]),
         None => {
             let names = all.iter().flat_map(|b| std::iter::once(&b.name).chain(&b.aliases));
-            let help = nearest(name, names.map(String::as_str)).unwrap_or_default();
+            let help = match elsewhere::named(name) {
+                Some(b) => format!("that is {}; the nearest is `{}`, {}; ", b.is, b.nearest, b.why),
+                None => nearest(name, names.map(String::as_str)).map_or(String::new(), |h| format!("{h} ")),
+            };
             let known: Vec<_> = all.iter().map(|b| &b.name[..]).collect();
-            Err(format!("no machine is called `{name}`; {help} known: {}", known.join(", ")))
+            Err(format!("no machine is called `{name}`; {help}known: {}", known.join(", ")))
         }
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod arm_mps2;
 pub mod board;
+pub mod elsewhere;
 pub mod national;
 pub mod nordic;
 pub mod parts;

@@ -486,9 +486,11 @@ fn template(n: &NodePlan, files: &dyn Files) -> Result<Template, Vec<(bool, Diag
     } else {
         machines::build(&n.machine)
     };
+    let any = BoardInfo::default();
+    let info = board.as_ref().map_or(&any, |b| &b.info);
     let firmware = files
         .image(&n.image)
-        .and_then(|bytes| Firmware::parse(&n.image, &bytes, n.at).map_err(|e| e.to_string()));
+        .and_then(|bytes| Firmware::parse_for(info, &n.image, &bytes, n.at).map_err(|e| e.to_string()));
     let (mut board, firmware) = match (board, firmware) {
         (Ok(b), Ok(f)) => (b, f),
         (b, f) => {

@@ -403,10 +403,9 @@ mod tests {
     #[test]
     fn mend_a_clock_that_runs_says_so_when_started_again() {
         let mut b = Bench::new(PowerClock::new());
-        for (start, event) in [
-            (Reg::TasksHfclkstart, Reg::EventsHfclkstarted),
-            (Reg::TasksLfclkstart, Reg::EventsLfclkstarted),
-        ] {
+        for (start, event) in
+            [(Reg::TasksHfclkstart, Reg::EventsHfclkstarted), (Reg::TasksLfclkstart, Reg::EventsLfclkstarted)]
+        {
             b.set(start, 0, 1);
             b.advance(1_000_000);
             assert_eq!(b.get(event, 0), 1);

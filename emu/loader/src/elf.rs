@@ -8,8 +8,12 @@ use goblin::elf::section_header::{SHN_ABS, SHN_LORESERVE, SHN_UNDEF, SHT_SYMTAB,
 use goblin::elf::sym::{STB_LOCAL, STT_COMMON, STT_FUNC, STT_GNU_IFUNC, STT_NOTYPE, STT_OBJECT, Sym, Symtab};
 use goblin::{elf32::sym as elf32, elf64::sym as elf64};
 
+use crate::attributes;
 use crate::symbols::{Builder, Raw};
-use crate::{Arch, Format, Image, LoadError, Segment, SymbolKind, Symbols};
+use crate::{Arch, ArmBuild, Format, Image, LoadError, Segment, SymbolKind, Symbols};
+
+/// ELF for the Arm Architecture 2023Q3, 5.3.
+const SHT_ARM_ATTRIBUTES: u32 = 0x7000_0003;
 
 pub(crate) fn parse(bytes: &[u8]) -> Result<Image, LoadError> {
     let file = File::open(bytes)?;
@@ -17,7 +21,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Image, LoadError> {
     let symbols = file.symbols()?;
     // ELF: an entry of zero means that there is none.
     let entry = Some(file.header.e_entry).filter(|&e| e != 0);
-    Ok(Image { format: Format::Elf, segments, entry, arch: Some(file.arch), symbols })
+    Ok(Image { format: Format::Elf, segments, entry, arch: Some(file.arch), arm: file.arm_build(), symbols })
 }
 
 struct File<'a> {
@@ -134,6 +138,13 @@ impl<'a> File<'a> {
         self.slice("the section header table", offset, (count.max(1) * size) as u64)?;
         let headers = SectionHeader::parse(self.bytes, offset as usize, count, self.ctx);
         headers.or_else(|e| bad(format!("section headers: {e}"), offset))
+    }
+
+    /// The build attributes, if there are any that can be read.
+    fn arm_build(&self) -> Option<ArmBuild> {
+        let sections = self.section_headers().ok()?;
+        let section = sections.iter().find(|s| self.arch == Arch::Arm && s.sh_type == SHT_ARM_ATTRIBUTES)?;
+        attributes::parse(self.slice("the attributes", section.sh_offset, section.sh_size).ok()?)
     }
 
     fn symbols(&self) -> Result<Symbols, LoadError> {

@@ -109,7 +109,8 @@ impl Reader<'_> {
             Err(e) => return Err(HexProblem::Malformed(e)),
             Ok(record) => Ok(record),
         };
-        if self.ended {
+        // MakeCode puts its source text behind the end.
+        if self.ended && !matches!(record, Err((universal::OTHER_DATA, _))) {
             return Err(HexProblem::AfterEof);
         }
         match record {
@@ -135,7 +136,8 @@ impl Reader<'_> {
         let (offset, data) = (u16::from_be_bytes([record[1], record[2]]), &record[4..record.len() - 1]);
         match kind {
             universal::BLOCK_START => {
-                let id = data.first_chunk().ok_or(HexProblem::Malformed(ReaderError::InvalidLengthForType))?;
+                let id =
+                    data.first_chunk().ok_or(HexProblem::Malformed(ReaderError::InvalidLengthForType))?;
                 let id = u16::from_be_bytes(*id);
                 self.blocks.insert(id);
                 self.skips = !self.boards.contains(&id);
@@ -206,6 +208,6 @@ impl Reader<'_> {
             return Err(LoadError::NothingToLoad);
         }
         let symbols = Symbols::default();
-        Ok(Image { format: Format::IntelHex, segments, entry: self.entry, arch: None, symbols })
+        Ok(Image { format: Format::IntelHex, segments, entry: self.entry, arch: None, arm: None, symbols })
     }
 }

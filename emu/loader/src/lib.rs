@@ -10,11 +10,13 @@
 //! - S-record, UF2, uImage.
 //! - Line tables: source positions are gdb's business.
 
+mod attributes;
 mod elf;
 mod error;
 mod hex;
 mod symbols;
 
+pub use attributes::ArmBuild;
 pub use error::{HexProblem, LoadError};
 pub use symbols::{Location, Symbol, SymbolKind, Symbols};
 
@@ -91,6 +93,8 @@ pub struct Image {
     pub entry: Option<u64>,
     /// Known for ELF only.
     pub arch: Option<Arch>,
+    /// For which ARM core an ELF was built, if it says so.
+    pub arm: Option<ArmBuild>,
     /// Empty unless the image is an ELF file that was not stripped.
     pub symbols: Symbols,
 }
@@ -154,6 +158,7 @@ pub fn load_raw(bytes: &[u8], base: u64) -> Result<Image, LoadError> {
         segments: vec![Segment { addr: base, data: bytes.to_vec() }],
         entry: None,
         arch: None,
+        arm: None,
         symbols: Symbols::default(),
     })
 }

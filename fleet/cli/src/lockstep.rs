@@ -86,7 +86,7 @@ mod beside {
 
     fn subject(args: &LockstepArgs) -> Result<One, Failure> {
         let board = load::board(machine_name(args.machine.as_deref(), &args.image, args.at)?)?;
-        let firmware = load::firmware(&args.image, args.at)?;
+        let firmware = load::firmware_for(&board, &args.image, args.at)?;
         let names: Vec<_> = board.machine.bus.fabric.consoles.iter().map(|c| c.name.clone()).collect();
         let console = board.info.console.as_ref().and_then(|usual| names.iter().position(|n| n == usual));
         let mut fleet = one(board, &firmware, args.seed, None)?;

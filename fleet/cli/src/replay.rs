@@ -115,7 +115,8 @@ pub fn rebuild(session: &Session, slice: Option<u64>) -> Result<Fleet, Failure> 
             let files = Recorded { header, files: &folder };
             let board = load::board_of(machine, &files)?;
             let bytes = files.image(image).map_err(Failure::input)?;
-            let firmware = Firmware::parse(image, &bytes, *at).map_err(|e| Failure::input(e.to_string()))?;
+            let firmware = Firmware::parse_for(&board.info, image, &bytes, *at)
+                .map_err(|e| Failure::input(e.to_string()))?;
             one(board, &firmware, header.seed, slice)
         }
     }

@@ -4,7 +4,7 @@ use crate::{args::RunArgs, exit::Failure, show};
 use fleet::{
     Fleet,
     config::Files,
-    image::Firmware,
+    image::{Firmware, ImageError},
     record::{self, Header},
 };
 use fleet_host::{Folder, load, record::Noted};
@@ -64,7 +64,7 @@ fn single(args: &RunArgs) -> Result<Subject, Failure> {
     let names: Vec<_> = board.machine.bus.fabric.consoles.iter().map(|c| c.name.clone()).collect();
     let view = choose(0, &names, board.info.console.as_deref(), args.console.as_deref())?;
     let seed = args.common.seed.unwrap_or(1);
-    let firmware = load::firmware(&args.image, args.at)?;
+    let firmware = load::firmware_for(&board, &args.image, args.at)?;
     let inputs = [&args.image, machine].map(PathBuf::from).to_vec();
     if args.record.is_some() {
         let _ = noted.image(&args.image); // for its hash: it was read a moment ago
@@ -132,8 +132,8 @@ pub fn machine_name<'a>(machine: Option<&'a str>, image: &str, at: Option<u64>) 
     machine.or_else(|| load::usual_machine(image)).ok_or_else(|| {
         // A name that is wrong is the image's problem, not the machine's.
         match load::firmware(image, at) {
-            Err(e) => e.into(),
-            Ok(_) => Failure::usage("an image from a file needs --machine NAME (see `flotilla machines`)"),
+            Err(e) if !matches!(e, load::InputError::Image(ImageError::OtherBoards { .. })) => e.into(),
+            _ => Failure::usage("an image from a file needs --machine NAME (see `flotilla machines`)"),
         }
     })
 }

@@ -107,6 +107,11 @@ pub fn firmware(name: &str, at: Option<u64>) -> Result<Arc<Firmware>, InputError
     Ok(Firmware::parse(name, &image(Path::new(""), name)?, at)?)
 }
 
+/// [`firmware`] for a board: of a universal HEX file the part for it.
+pub fn firmware_for(board: &Board, name: &str, at: Option<u64>) -> Result<Arc<Firmware>, InputError> {
+    Ok(Firmware::parse_for(&board.info, name, &image(Path::new(""), name)?, at)?)
+}
+
 /// A machine of what `files` has: see [`board`].
 pub fn board_of(name: &str, files: &dyn Files) -> Result<Board, InputError> {
     if !is_file(name) {
