@@ -18,4 +18,5 @@ pub mod jit;
 mod mixed;
 pub mod run;
 mod shared;
+pub mod views;
 mod words;

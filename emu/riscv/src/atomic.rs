@@ -44,7 +44,7 @@ fn read(core: &mut Core, bus: &mut Bus, addr: u32, kind: u32) -> Result<u32, Tra
     match bus.fabric.mem.read32(addr.into()) {
         Some(v) => Ok(v),
         None if kind == LR => core.load(bus, addr, 4, 0),
-        None if core.allowed(addr, 4, Kind::Write).is_none() => Err(Trap::new(STORE_FAULT, addr)),
+        None if !core.allowed(addr, 4, Kind::Write) => Err(Trap::new(STORE_FAULT, addr)),
         None => core.load(bus, addr, 4, 0).map_err(|_| Trap::new(STORE_FAULT, addr)),
     }
 }

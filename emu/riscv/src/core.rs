@@ -5,7 +5,7 @@ use crate::{
     config::Config,
     csr::{Csrs, Mode, Now, View},
     decode,
-    pmp::Kind,
+    pmp::{Kind, Pmp},
     trap::{FETCH_FAULT, LOAD_FAULT, STORE_FAULT, Trap},
 };
 use emu_core::{
@@ -17,6 +17,7 @@ use emu_core::{
 use emu_engine::{
     guest::{Flow, Guest, JumpRule, Poll, Shape},
     ir::{Block, Code, Insn, Op, Regs},
+    views::{FREE, Views},
 };
 
 /// Everything of a hart but its code cache.
@@ -39,8 +40,8 @@ pub struct Core {
     since: u64,
     /// What is cached of memory and of code holds for this; `None`: for nothing. Not state.
     view: Option<View>,
-    /// How often [`View::fetch`] changed, or PMP under it. Not state.
-    views: u64,
+    view_number: u64,
+    views: Views<(Pmp, View)>,
     /// The page that may be executed wholly, with the start of the next one. Not state.
     exec_page: u32,
 }
@@ -61,7 +62,8 @@ impl Core {
             semihosting: false,
             since: 0,
             view: None,
-            views: 0,
+            view_number: FREE,
+            views: Views::new(index),
             exec_page: NO_PAGE,
         }
     }
@@ -76,21 +78,21 @@ impl Core {
         self.view != Some(self.csr.view())
     }
 
-    /// After anything that may have changed the mode or PMP: drops what was cached under the old ones.
+    /// After anything that may have changed the mode or PMP: on with what was cached under what holds now.
     fn refresh_view(&mut self, bus: &mut Bus) {
         let new = self.csr.view();
-        if self.view == Some(new) {
-            return;
+        if self.view != Some(new) {
+            let pmp = &self.csr.pmp;
+            let number = match new {
+                View { fetch: None, data: None } => FREE,
+                _ => self.views.number(|v| v.1 == new && v.0 == *pmp, || (pmp.clone(), new)),
+            };
+            if number != self.view_number {
+                (self.view_number, self.exec_page) = (number, NO_PAGE);
+            }
+            self.view = Some(new);
         }
-        // What was allowed to anybody is allowed to who is not bound.
-        if new.data.is_some() && self.view.is_none_or(|old| old.data != new.data) {
-            bus.fabric.mem.flush();
-        }
-        if self.view.is_none_or(|old| old.fetch != new.fetch) {
-            self.exec_page = NO_PAGE;
-            self.views += 1;
-        }
-        self.view = Some(new);
+        bus.fabric.mem.set_view(self.view_number);
     }
 
     /// Back to the reset state: a0 holds the hart's number, as boot loaders hand it on; all other registers are zero.
@@ -127,10 +129,22 @@ impl Core {
         Attrs { secure: false, privileged, master: self.index }
     }
 
-    /// Whether PMP allows a load or store, and if so, whether it allows all aligned ones of its page.
-    pub(crate) fn allowed(&self, addr: u32, size: u8, kind: Kind) -> Option<bool> {
-        let mode = self.csr.data_mode();
-        self.csr.pmp.allows(addr, size, kind, mode).then(|| self.csr.pmp.page_uniform(addr, mode))
+    /// Whether PMP allows a load or store.
+    pub(crate) fn allowed(&self, addr: u32, size: u8, kind: Kind) -> bool {
+        self.csr.pmp.allows(addr, size, kind, self.csr.data_mode())
+    }
+
+    /// Whether memory may remember that aligned accesses to the whole page are allowed.
+    fn cacheable(&self, addr: u32) -> bool {
+        !self.view_changed() && self.csr.pmp.page_uniform(addr, self.csr.data_mode())
+    }
+
+    /// After an access to a page that is not [`Core::cacheable`]: which parts of it may be accessed.
+    fn enter_parts(&self, bus: &mut Bus, addr: u32) {
+        if !self.view_changed() {
+            let (pmp, mode) = (&self.csr.pmp, self.csr.data_mode());
+            bus.fabric.mem.enter_parts(addr.into(), || pmp.denied(addr, mode));
+        }
     }
 
     /// The address of the part of an access that failed: a misaligned one may begin in memory and end beyond it.
@@ -223,26 +237,39 @@ impl Guest for Core {
         self.view.is_none_or(|v| v.fetch.is_some()) && self.pc() >> 12 != self.exec_page
     }
     fn permissions(&self) -> u64 {
-        self.views
+        self.view_number
     }
     fn fetch_fault(&self, pc: u32) -> Trap {
         Trap::new(FETCH_FAULT, pc)
     }
 
     fn load(&mut self, bus: &mut Bus, addr: u32, size: u8, _: u8) -> Result<u32, Trap> {
-        let fault = Trap::new(LOAD_FAULT, addr);
-        let cache = self.allowed(addr, size, Kind::Read).ok_or(fault)?;
+        if !self.allowed(addr, size, Kind::Read) {
+            return Err(Trap::new(LOAD_FAULT, addr));
+        }
+        let cache = self.cacheable(addr);
         let splits = Core::splits_device(bus, addr, size);
         let read = if splits { None } else { bus.read(addr.into(), size, self.attrs(), cache).ok() };
-        read.map(|v| v as u32).ok_or_else(|| Trap::new(LOAD_FAULT, Core::failed_at(bus, addr, size)))
+        let v = read.ok_or_else(|| Trap::new(LOAD_FAULT, Core::failed_at(bus, addr, size)))?;
+        if !cache {
+            self.enter_parts(bus, addr);
+        }
+        Ok(v as u32)
     }
 
     fn store(&mut self, bus: &mut Bus, addr: u32, size: u8, v: u32, _: u8) -> Result<(), Trap> {
-        let fault = Trap::new(STORE_FAULT, addr);
-        let cache = self.allowed(addr, size, Kind::Write).ok_or(fault)?;
+        if !self.allowed(addr, size, Kind::Write) {
+            return Err(Trap::new(STORE_FAULT, addr));
+        }
+        let cache = self.cacheable(addr);
         let splits = Core::splits_device(bus, addr, size);
-        let written = !splits && bus.write(addr.into(), size, v.into(), self.attrs(), cache).is_ok();
-        if written { Ok(()) } else { Err(Trap::new(STORE_FAULT, Core::failed_at(bus, addr, size))) }
+        if splits || bus.write(addr.into(), size, v.into(), self.attrs(), cache).is_err() {
+            return Err(Trap::new(STORE_FAULT, Core::failed_at(bus, addr, size)));
+        }
+        if !cache {
+            self.enter_parts(bus, addr);
+        }
+        Ok(())
     }
 
     #[inline(always)]

@@ -4,6 +4,7 @@
 //! bound by locked entries alone, user mode by all, and may do nothing that no entry allows.
 
 use crate::csr::Mode;
+use emu_core::memory::Halves;
 use serde::{Deserialize, Serialize};
 
 /// Number of entries.
@@ -106,6 +107,33 @@ impl Pmp {
         let page = u64::from(addr) & !(PAGE - 1);
         let near = self.active().find(|(_, (first, end))| page < *end && *first < page + PAGE);
         !self.binds(mode) || near.is_none_or(|(_, (first, end))| first <= page && page + PAGE <= end)
+    }
+
+    /// The halfwords of the page at `addr` that aligned accesses may not read, and those that they may not write.
+    pub fn denied(&self, addr: u32, mode: Mode) -> (Halves, Halves) {
+        let page = u64::from(addr) & !(PAGE - 1);
+        let (mut read, mut write) = (Halves::default(), Halves::default());
+        if mode == Mode::User {
+            read.set(0, PAGE as usize);
+            write.set(0, PAGE as usize);
+        }
+        // Entries of lower numbers come later, over the others.
+        for i in (0..ENTRIES).rev() {
+            let Some((first, end)) = self.range(i) else { continue };
+            let (first, end) = (first.max(page), end.min(page + PAGE));
+            if first >= end {
+                continue;
+            }
+            let free = mode == Mode::Machine && self.cfg[i] & LOCK == 0;
+            let (off, len) = ((first - page) as usize, (end - first) as usize);
+            for (kind, bits) in [(Kind::Read, &mut read), (Kind::Write, &mut write)] {
+                match free || self.cfg[i] & kind as u8 != 0 {
+                    true => bits.clear(off, len),
+                    false => bits.set(off, len),
+                }
+            }
+        }
+        (read, write)
     }
 
     /// What a loaded state must satisfy.
@@ -234,6 +262,16 @@ mod tests {
                     let same = (page..page + 4096).step_by(4).all(|a| all(a) == all(page));
                     let uniform = p.page_uniform(page, mode);
                     assert!(same || !uniform, "{entries:x?} {page:x}");
+                    // And what is told of its parts is what a check says.
+                    let (read, write) = p.denied(page + 0x123, mode);
+                    for off in (0..4096).step_by(4) {
+                        let told = [&read, &write].map(|bits| !bits.any(off as usize, 4));
+                        assert_eq!(
+                            told,
+                            [all(page + off)[0], all(page + off)[1]],
+                            "{entries:x?} {page:x} {off:x}"
+                        );
+                    }
                     (split, whole) = (split + usize::from(!uniform), whole + usize::from(uniform));
                 }
             }

@@ -6,14 +6,13 @@ use super::{
     config::MConfig,
     decode::{self, DecodeConfig},
     fault::Fault,
-    mpu::{Kind, default_xn},
+    mpu::{Kind, Mpu, default_xn},
     nvic::exc::HARD_FAULT,
     scs::{Outcome, PpbAccess, is_ppb},
     slots::{self, EXCLUSIVE, FREADY, ZERO},
     special::SEMIHOST_BKPT,
     state::{PC, SP},
     system::{MemPort, System},
-    views::{NO_MPU, Views},
 };
 use emu_core::{
     bus::Bus,
@@ -28,6 +27,7 @@ use emu_engine::{
     guest::{Flow, Guest, JumpRule, Poll, Shape},
     ir::{Block, Code, FFAST, FSTATUS, GE, Insn, MEM_ALIGNED, MEM_UNPRIV, Op, Q, Regs},
     run::run,
+    views::{FREE, Views},
 };
 
 /// SysTick's event.
@@ -57,7 +57,7 @@ pub struct Core {
     view_number: u64,
     /// They may have changed, or the regions.
     view_stale: bool,
-    views: Views,
+    views: Views<(Mpu, bool)>,
 }
 
 /// Physical memory for stacking and vectors.
@@ -93,7 +93,7 @@ impl Core {
             semihosting: false,
             exec_page: NO_PAGE,
             view: (true, false),
-            view_number: NO_MPU,
+            view_number: FREE,
             view_stale: true,
             views: Views::new(index),
         }
@@ -118,7 +118,7 @@ impl Core {
     }
 
     fn port<'a>(&self, bus: &'a mut Bus) -> Port<'a> {
-        let cache = !self.sys.mpu.enabled() && self.view_number == NO_MPU;
+        let cache = !self.sys.mpu.enabled() && self.view_number == FREE;
         Port { bus, attrs: self.attrs(true), cache }
     }
 
@@ -192,7 +192,9 @@ impl Core {
         let view = self.view_now();
         if self.view_stale || view != self.view {
             let (privileged, applies) = view;
-            let number = if applies { self.views.number(&self.sys.mpu, privileged) } else { NO_MPU };
+            let mpu = &self.sys.mpu;
+            let same = |v: &(Mpu, bool)| v.1 == privileged && v.0.same_rules(mpu);
+            let number = if applies { self.views.number(same, || (mpu.clone(), privileged)) } else { FREE };
             if number != self.view_number {
                 (self.view_number, self.exec_page) = (number, NO_PAGE);
             }
@@ -262,7 +264,7 @@ impl Core {
     /// Whether memory may remember the page of an access: nothing has changed about protection since it was told.
     fn keeps(&self, mem: u8) -> bool {
         mem & MEM_UNPRIV == 0
-            && (!self.sys.mpu.enabled() && self.view_number == NO_MPU
+            && (!self.sys.mpu.enabled() && self.view_number == FREE
                 || !self.view_stale && self.view_now() == self.view)
     }
 

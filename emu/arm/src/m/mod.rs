@@ -27,7 +27,6 @@ pub mod special;
 pub mod state;
 pub mod system;
 pub mod systick;
-mod views;
 
 #[cfg(test)]
 mod tests;

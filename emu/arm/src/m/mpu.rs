@@ -414,6 +414,16 @@ mod tests {
     }
 
     #[test]
+    fn mend_which_region_is_selected_changes_no_rule() {
+        let mut m = mpu(5, &[(0x2000_0000, rasr(3, 12, 0, false))]);
+        let before = m.clone();
+        m.write(8, 5);
+        assert!(m != before && m.same_rules(&before));
+        m.write(4, 1);
+        assert!(!m.same_rules(&before));
+    }
+
+    #[test]
     fn registers_read_back_through_the_aliases() {
         let mut m = mpu(0, &[]);
         assert_eq!(m.read(0), 8 << 8);

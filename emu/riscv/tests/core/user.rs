@@ -395,6 +395,32 @@ fn mend_a_program_that_catches_its_own_faults_does_not_hang() {
     assert_eq!(x(&m, A1), NOWHERE + 4 * 5000);
 }
 
+#[test]
+fn mend_hot_code_stops_where_the_allowed_part_of_a_page_ends() {
+    // Stores to word after word, a thousand of them in the page, up to where an entry ends; then loads from the next one down.
+    let up = [sw(A0, SP, 0), addi(SP, SP, 4), addi(A0, A0, 1), j(-12)];
+    let down = [lw(A0, SP, 0), addi(SP, SP, -4), addi(A1, A1, 1), j(-12)];
+    for engine in [Engine::Interpreter, Engine::Auto] {
+        let entries = [
+            (0, (DATA + 0x20) >> 2),
+            (TOR | R | W, (DATA + 0xfe0) >> 2),
+            (NAPOT | R | X, napot(USER, 0x1000)),
+        ];
+        for (code, from, cause, stop) in [
+            (up, DATA + 0x20, 7, DATA + 0xfe0),
+            (down, DATA + 0xfdc, 5, DATA + 0x1c),
+            (up, DATA + 0x40, 7, DATA + 0xfe0),
+        ] {
+            let mut m = at(USER, &code, 0, &entries);
+            m.set_engine(engine);
+            set(&mut m, SP as usize, from);
+            cycles(&mut m, 10_000);
+            assert_eq!(trap(&m)[..3], [cause, stop, USER], "{engine:?}");
+            assert_eq!((word(&m, DATA + 0xfe0), word(&m, DATA + 0x1c)), (0, 0));
+        }
+    }
+}
+
 /// A user program that counts, traps into a handler that counts on with MPRV, and is interrupted: on pages that entries split
 /// and on pages they do not.
 fn mixed() -> Machine {
