@@ -116,16 +116,35 @@ mod tests {
         for (upper, lower, code) in [(5, 0x555, 0), (0x73, 0x333, 7)] {
             let mut m = finisher(upper, lower);
             assert_eq!(m.run_until(Time::ms(1)), Exit::Ended(code));
-            assert_eq!((m.now(), m.cpu(0).pc()), (Time(40), 0x8000_0010), "right behind the store");
+            assert_eq!((m.now(), m.cpu(0).pc()), (Time(50), 0x8000_0010), "right behind the store");
         }
         // 0x7777: everything starts anew, again and again.
         let mut m = finisher(7, 0x777);
-        assert_eq!(m.run_until(Time(90)), Exit::Reached);
+        assert_eq!(m.run_until(Time(110)), Exit::Reached);
         assert_eq!((m.retired(), m.cpu(0).pc()), (9, 0x8000_0004));
         // What is none of these is counted.
         let mut m = finisher(1, 0);
         assert_eq!(m.run_until(Time(1000)), Exit::Reached);
         assert_eq!(m.bus.fabric.errors.total, 1);
+    }
+
+    /// What Zephyr's `k_busy_wait` does on an nRF51: ten thousand rounds of a loop of 16 cycles. RTC1 must find that they took
+    /// ten milliseconds, 327.68 of its ticks.
+    #[test]
+    fn mend_timing_a_micro_bit_waits_as_long_as_its_real_time_counter_says() {
+        let head = [0x4000, 0x2000, 0x0009, 0]; // SP, reset vector
+        // ldr r5, CLOCK; movs r1, #1; str r1, [r5, #8] (LFCLKSTART); ldr r4, RTC1; str r1, [r4] (START);
+        // ldr r6, COUNTER; ldr r1, [r6]; edge: ldr r0, [r6]; cmp r0, r1; beq edge; ldr r2, 10000
+        let start = [0x4d0d, 0x2101, 0x60a9, 0x4c0d, 0x6021, 0x4e0d, 0x6831, 0x6830, 0x4288, 0xd0fc, 0x4a0b];
+        // delay: subs r2, #1; 12 nops; bne delay; ldr r3, [r6]; subs r3, r3, r0; b .
+        let delay = [&[0x3a01][..], &[0x46c0; 12], &[0xd1f1, 0x6833, 0x1a1b, 0xe7fe]].concat();
+        let pool = [0, 0x4000, 0x1000, 0x4001, 0x1504, 0x4001, 10_000, 0];
+        let code: Vec<u16> = head.into_iter().chain(start).chain(delay).chain(pool).collect();
+        let mut m = build("microbit").expect("it ships").machine;
+        m.load_image(vec![(0, code.iter().flat_map(|h| h.to_le_bytes()).collect())]).expect("flash");
+        m.power_on(1);
+        m.run_until(Time::ms(20));
+        assert_eq!((m.cpu(0).pc(), m.cpu(0).reg(3)), (0x3e, 327));
     }
 
     #[test]

@@ -156,9 +156,9 @@ fn a_run_that_ends_at_a_stop_has_no_last_digest() {
 #[test]
 fn what_is_not_as_recorded_is_told() {
     let (text, _) = session(|_, _, _| {});
-    let other = text.replacen("\"retired\":308642", "\"retired\":308643", 1);
+    let other = text.replacen("\"retired\":231481", "\"retired\":231482", 1);
     let (session, _) = Session::read(&other).expect("a session");
-    let wanted = Mismatch::Retired { at: Time(12_345_678), node: 0, wanted: 308_643, got: 308_642 };
+    let wanted = Mismatch::Retired { at: Time(12_345_678), node: 0, wanted: 231_482, got: 231_481 };
     assert_eq!(repeat(&session, u64::MAX).0, Replayed { checked: 1, mismatch: Some(wanted) }, "{text}");
     let other = text.replacen("\"value\":1", "\"value\":0", 1);
     let (session, _) = Session::read(&other).expect("a session");

@@ -3,6 +3,7 @@
 use emu_arm::m::{config::MConfig, cpu::CortexM};
 use emu_core::{
     bus::Bus,
+    cpu::Engine,
     device::{DevId, ResetKind},
     machine::{Exit, Machine},
     memory::RegionKind,
@@ -86,16 +87,24 @@ fn ticker() -> Machine {
 #[test]
 fn systick_interrupts_at_the_exact_cycle() {
     let mut m = ticker();
-    // SysTick is enabled by the instruction at cycle 5, reaches 0 at 105 and every 100 cycles; the loop's additions
-    // start at even cycles from 6 on. The handler takes cycles 105 to 107.
-    cycles(&mut m, 105);
-    assert_eq!((reg(&m, 4), reg(&m, PC)), (50, CODE + 14));
+    // SysTick is enabled by the instruction at cycle 6, reaches 0 at 106 and every 100 cycles; the loop's additions
+    // start every three cycles from 7 on. The handler starts after 12 cycles; store, addition and return take 12 more.
+    cycles(&mut m, 106);
+    assert_eq!((reg(&m, 4), reg(&m, PC)), (33, CODE + 12));
     cycles(&mut m, 1);
-    assert_eq!((word(&m, RAM), reg(&m, PC)), (50, HANDLER + 2));
-    cycles(&mut m, 1000 - 106);
+    assert_eq!((word(&m, RAM), reg(&m, PC)), (0, HANDLER));
+    cycles(&mut m, 11);
+    assert_eq!((word(&m, RAM), reg(&m, PC)), (0, HANDLER));
+    cycles(&mut m, 1);
+    assert_eq!((word(&m, RAM), reg(&m, PC)), (33, HANDLER + 2));
+    cycles(&mut m, 10);
+    assert_eq!((reg(&m, 4), reg(&m, PC)), (33, CODE + 12));
+    cycles(&mut m, 2);
+    assert_eq!((reg(&m, 4), reg(&m, PC)), (34, CODE + 14));
+    cycles(&mut m, 1000 - 131);
     let stamps: Vec<_> = (0..9).map(|i| word(&m, RAM + 4 * i)).collect();
-    assert_eq!(stamps, [50, 98, 147, 195, 244, 292, 341, 389, 438]);
-    assert_eq!(m.retired(), 1000);
+    assert_eq!(stamps, [33, 59, 84, 109, 135, 160, 185, 211, 236]);
+    assert_eq!(m.retired(), 6 + 9 * 3 + 2 * 259);
 }
 
 #[test]
@@ -143,6 +152,8 @@ fn a_sleeping_core_wakes_at_the_next_edge() {
     line(&mut m, 0, false);
     assert!(!m.asleep(0));
     assert_eq!(m.next_activity(), Time(1_000_100));
+    cycles(&mut m, 16);
+    assert_eq!(reg(&m, 5), 0, "the latency of a Cortex-M0");
     cycles(&mut m, 1);
     assert_eq!(reg(&m, 5), 1, "the handler's first instruction");
     cycles(&mut m, 100);
@@ -155,8 +166,8 @@ fn a_line_that_stays_high_keeps_the_handler_busy() {
     let mut m = sleeper("cortex-m0");
     cycles(&mut m, 10);
     line(&mut m, 0, true);
-    cycles(&mut m, 20);
-    assert_eq!((reg(&m, 5), reg(&m, 4)), (10, 0), "two cycles each, tail-chained");
+    cycles(&mut m, 16 + 9 * 9 + 1);
+    assert_eq!((reg(&m, 5), reg(&m, 4)), (10, 0), "nine cycles each, tail-chained");
     line(&mut m, 0, false);
     cycles(&mut m, 20);
     assert_eq!(reg(&m, 4), 1);
@@ -321,7 +332,7 @@ fn a_pended_interrupt_is_taken_before_the_next_instruction() {
     set(&mut m, 5, 1 << 28);
     set(&mut m, 6, 5);
     set(&mut m, 7, 9);
-    cycles(&mut m, 10);
+    cycles(&mut m, 40);
     assert_eq!((reg(&m, 6), reg(&m, 7)), (6, 5));
 }
 
@@ -348,7 +359,7 @@ fn bit_band_words_and_unaligned_accesses() {
 #[test]
 fn debuggers_look_without_touching() {
     let mut m = ticker();
-    cycles(&mut m, 110);
+    cycles(&mut m, 111);
     let before = m.digest();
     assert_eq!(peek(&mut m, 0xe000_e010), 0x1_0007, "COUNTFLAG stays");
     assert_eq!(peek(&mut m, 0xe000_e010), 0x1_0007);
@@ -378,7 +389,7 @@ fn multiple_accesses_move_all_words_across_a_page_and_write_the_base_back() {
             set(&mut m, 13, TOP as u32 - 8);
             match stepwise {
                 true => (0..3).for_each(|_| _ = m.step(Time::MAX)),
-                false => _ = cycles(&mut m, 3),
+                false => _ = cycles(&mut m, 4 + 4 + 6),
             }
             assert_eq!([0, 4, 8].map(|i| word(&m, u64::from(at) + i)), [0x11, 0x22, 0x33]);
             assert_eq!([0, 4, 5, 6, 7].map(|r| reg(&m, r)), [at + 12, at + 12, 0xaa, 0x22, 0x33]);
@@ -392,15 +403,137 @@ fn a_multiple_access_that_faults_leaves_its_base_and_what_it_did() {
     let end = RAM as u32 + 0x1_0000;
     // The second word lies behind the memory.
     let mut m = many(end - 4, 0);
-    cycles(&mut m, 2);
+    cycles(&mut m, 5);
     assert_eq!((reg(&m, 0), word(&m, u64::from(end) - 4), reg(&m, PC)), (end - 4, 0x11, HANDLER));
     let frame = u64::from(reg(&m, 13));
     assert_eq!((word(&m, frame), word(&m, frame + 24)), (end - 4, CODE), "it can be repeated");
     let mut m = many(RAM as u32, end - 4);
     m.bus.fabric.mem.poke(u64::from(end) - 4, &[9, 0, 0, 0]);
-    cycles(&mut m, 3);
+    cycles(&mut m, 9);
     assert_eq!([4, 5, 6, 7].map(|r| reg(&m, r)), [end - 4, 9, 6, 7]);
     assert_eq!(word(&m, u64::from(reg(&m, 13)) + 24), CODE + 2);
+}
+
+const CYCCNT: u32 = 0xe000_1004;
+const SYST_CVR: u32 = 0xe000_e018;
+
+/// Cycles from one read of the core's own counter to the next, with `insn` between them, when it was run a hundred times.
+fn measured(core: &str, engine: Engine, insn: &[u16], handler: &[u16]) -> u32 {
+    // ldr r1, [r6]; ...; ldr r2, [r6]; adds r7, #1; b to the start
+    let back = 0xe7ff & 0xe000u16.wrapping_sub(insn.len() as u16 + 5) | 0xe000;
+    let code = [&[0x6831], insn, &[0x6832, 0x3701, back]].concat();
+    let mut m = board(core, &code, handler);
+    m.set_engine(engine);
+    let v6 = core.starts_with("cortex-m0");
+    if v6 {
+        poke(&mut m, 0xe000_e014, 0xff_ffff);
+        poke(&mut m, 0xe000_e010, 5);
+    } else {
+        poke(&mut m, 0xe000_edfc, 1 << 24); // DEMCR.TRCENA
+        poke(&mut m, 0xe000_1000, 1); // DWT_CTRL.CYCCNTENA
+        poke(&mut m, 0xe000_ed88, 0x00f0_0000); // CPACR
+    }
+    let next = CODE + 2 + 2 * insn.len() as u32;
+    let data = RAM as u32 + 0x4000;
+    for (n, v) in [(0, 3), (3, 7), (4, data), (5, next | 1), (6, if v6 { SYST_CVR } else { CYCCNT })] {
+        set(&mut m, n, v);
+    }
+    set(&mut m, 14, 0x1000);
+    m.bus.fabric.mem.poke(data.into(), &(next | 1).to_le_bytes());
+    while reg(&m, 7) < 100 {
+        assert_eq!(cycles(&mut m, 5_000), Exit::Reached);
+    }
+    while reg(&m, PC) != next + 2 {
+        m.step(Time::MAX);
+    }
+    let (first, second) = (reg(&m, 1), reg(&m, 2));
+    // The first of the two reads takes two cycles itself.
+    (if v6 { first.wrapping_sub(second) & 0xff_ffff } else { second.wrapping_sub(first) }) - 2
+}
+
+/// Table 3-1 of the manuals, class by class, as a guest's own counter shows it, in both engines.
+#[test]
+fn mend_timing_of_each_class_of_instructions() {
+    let v6: &[(&str, &[u16], [u32; 3])] = &[
+        ("adds r0, r0, #1", &[0x1c40], [1, 1, 1]),
+        ("muls r0, r3", &[0x4358], [1, 1, 1]),
+        ("ldr r0, [r4]", &[0x6820], [2, 2, 2]),
+        ("str r0, [r4, #4]", &[0x6060], [2, 2, 1]),
+        ("mov r8, r0", &[0x4680], [1, 1, 1]),
+        ("push {r0}", &[0xb401], [2, 2, 2]),
+        ("push {r0, r3, r4}", &[0xb419], [4, 4, 4]),
+        ("pop {r0, r3}", &[0xbc09], [3, 3, 3]),
+        ("b .+2", &[0xe7ff], [3, 2, 2]),
+        ("bne .+2, taken", &[0xd1ff], [3, 2, 2]),
+        ("beq .+2, not taken", &[0xd0ff], [1, 1, 1]),
+        ("bl .+4", &[0xf000, 0xf800], [4, 3, 2]),
+        ("bx r5", &[0x4728], [3, 2, 3]),
+        ("blx r5", &[0x47a8], [3, 2, 3]),
+        ("mov pc, r5", &[0x46af], [3, 2, 3]),
+        ("mrs r0, PRIMASK", &[0xf3ef, 0x8010], [4, 3, 1]),
+        ("dmb", &[0xf3bf, 0x8f5f], [4, 3, 1]),
+        ("isb", &[0xf3bf, 0x8f6f], [4, 3, 3]),
+        ("cpsie i", &[0xb662], [1, 1, 1]),
+        ("nop", &[0xbf00], [1, 1, 1]),
+        ("push {r5}; pop {pc}", &[0xb420, 0xbd00], [2 + 4 + 1, 2 + 3 + 1, 2 + 1 + 1 + 3]),
+    ];
+    let v7: &[(&str, &[u16], [u32; 3])] = &[
+        ("udiv r0, r3, r3", &[0xfbb3, 0xf0f3], [0, 0, 7]),
+        ("ldr.w pc, [r4]", &[0xf8d4, 0xf000], [0, 0, 5]),
+        ("it ne; ldrne r0, [r4]", &[0xbf18, 0x6820], [0, 0, 3]),
+        ("it eq; ldreq r0, [r4]", &[0xbf08, 0x6820], [0, 0, 2]),
+        ("it eq; bxeq r5", &[0xbf08, 0x4728], [0, 0, 2]),
+        ("it ne; addne r0, r3", &[0xbf18, 0x4418], [0, 0, 2]),
+        ("cbz r3, .+4, not taken", &[0xb103], [0, 0, 1]),
+        ("cbnz r3, .+4; nop", &[0xb903, 0xbf00], [0, 0, 2]),
+        ("vdiv.f32 s0, s1, s2", &[0xee80, 0x0a81], [0, 0, 14]),
+    ];
+    for (what, insn, want) in v6.iter().chain(v7) {
+        for (core, want) in ["cortex-m0", "cortex-m0plus", "cortex-m4f"].into_iter().zip(want) {
+            for engine in [Engine::Interpreter, Engine::Auto].into_iter().filter(|_| *want != 0) {
+                assert_eq!(measured(core, engine, insn, &[BX_LR]), *want, "{what}, {core}, {engine:?}");
+            }
+        }
+    }
+}
+
+/// SVC takes a cycle, the entry the latency; the return is over when the next instruction starts.
+#[test]
+fn mend_timing_of_exceptions() {
+    for (core, there_and_back) in [("cortex-m0", 16 + 13), ("cortex-m0plus", 15 + 12), ("cortex-m4", 12 + 10)]
+    {
+        for engine in [Engine::Interpreter, Engine::Auto] {
+            assert_eq!(measured(core, engine, &[0xdf00], &[BX_LR]), 1 + there_and_back, "{core}, {engine:?}");
+        }
+    }
+    // vmov s0, r0; svc 0: the registers are stored when the handler uses floating point, and loaded again.
+    let uses = |handler: &[u16]| measured("cortex-m4f", Engine::Auto, &[0xee00, 0x0a10, 0xdf00], handler);
+    assert_eq!(uses(&[BX_LR]), 1 + 1 + 12 + 10, "lazy");
+    assert_eq!(uses(&[0xee00, 0x0a10, BX_LR]), 1 + 1 + 12 + 17 + 1 + 17 + 10);
+}
+
+/// `nrf_delay_us` of Nordic's SDK: a loop of 16 cycles, a microsecond at 16 MHz, of which the last branch saves two.
+#[test]
+fn mend_timing_a_calibrated_delay_takes_the_time_it_says() {
+    let code = [&[0x3801][..], &[0xbf00; 12], &[0xd1f1, 0x3401, 0xe7fe]].concat(); // subs, 12 nops, bne; adds r4
+    for engine in [Engine::Interpreter, Engine::Auto] {
+        let mut m = board("cortex-m0", &code, &[BX_LR]);
+        m.set_engine(engine);
+        set(&mut m, 0, 1000);
+        cycles(&mut m, 16 * 1000 - 2);
+        assert_eq!((reg(&m, 0), reg(&m, 4)), (0, 0));
+        cycles(&mut m, 1);
+        assert_eq!(reg(&m, 4), 1, "{engine:?}");
+    }
+    // nrfx_coredep_delay_us: `subs r0, #n; bhi`, with n the cycles of the loop, 4 on the M0 and 3 on the M4.
+    for (core, n, cycles_wanted) in [("cortex-m0", 4, 4 * 250 - 2), ("cortex-m4", 3, 3 * 334 - 1)] {
+        let mut m = board(core, &[0x3800 | n, 0xd8fd, 0x3401, 0xe7fe], &[BX_LR]);
+        set(&mut m, 0, 1000);
+        cycles(&mut m, cycles_wanted);
+        assert_eq!(reg(&m, 4), 0);
+        cycles(&mut m, 1);
+        assert_eq!(reg(&m, 4), 1, "{core}");
+    }
 }
 
 #[test]

@@ -17,6 +17,8 @@ struct Bench {
     bus: Bus,
     cache: CodeCache,
     cycle: u64,
+    /// Cycles of the instruction.
+    cost: u8,
     name: String,
 }
 
@@ -32,7 +34,8 @@ impl Bench {
         (core.sys.st.cpacr, core.sys.st.fpca) = (0x00f0_0000, true);
         let mut cache = CodeCache::default();
         cache.set_engine(engine);
-        Bench { core, bus, cache, cycle: 0, name: name.into() }
+        let cost = core.sys.cfg.timing.cost(insn[0], insn[1]);
+        Bench { core, bus, cache, cycle: 0, cost, name: name.into() }
     }
 
     /// What the registers, FPSCR and flags are after the three instructions.
@@ -42,7 +45,9 @@ impl Bench {
         }
         self.core.sys.st.fpscr = fpscr;
         self.core.set_pc(CODE);
-        let slice = Run { cycle: self.cycle, until: self.cycle + 3, step: false, resume: false };
+        // VMRS takes one cycle, the branch two.
+        let until = self.cycle + u64::from(self.cost) + 1 + 2;
+        let slice = Run { cycle: self.cycle, until, step: false, resume: false };
         (self.cycle, _) = self.core.run(&mut self.cache, &mut self.bus, slice);
         assert_eq!((self.core.pc(), self.core.sys.scb.cfsr), (CODE, 0), "not executed: {}", self.name);
         let regs: &Regs = &self.core.regs;

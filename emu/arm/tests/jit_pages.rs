@@ -14,6 +14,8 @@ struct Bench {
     bus: Bus,
     cache: CodeCache,
     cycle: u64,
+    /// Cycles of the instruction.
+    cost: u8,
 }
 
 impl Bench {
@@ -28,7 +30,8 @@ impl Bench {
         (core.sys.st.cpacr, core.sys.st.fpca) = (0x00f0_0000, true);
         let mut cache = CodeCache::default();
         cache.set_engine(engine);
-        Bench { core, bus, cache, cycle: 0 }
+        let cost = core.sys.cfg.timing.cost(code[0], code.get(1).copied().unwrap_or(0));
+        Bench { core, bus, cache, cycle: 0, cost }
     }
 
     /// Registers, D0, faults and memory after the instruction with `base` in R0.
@@ -38,7 +41,9 @@ impl Bench {
         }
         self.core.regs.set(0, base);
         self.core.set_pc(CODE);
-        let slice = Run { cycle: self.cycle, until: self.cycle + 2, step: false, resume: false };
+        // The branch takes two cycles.
+        let until = self.cycle + u64::from(self.cost) + 2;
+        let slice = Run { cycle: self.cycle, until, step: false, resume: false };
         (self.cycle, _) = self.core.run(&mut self.cache, &mut self.bus, slice);
         let mut memory = vec![0; SIZE];
         self.bus.fabric.mem.peek(DATA.into(), &mut memory);

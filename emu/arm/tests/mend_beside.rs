@@ -79,7 +79,7 @@ fn mend_data_beside_code_leaves_it_compiled() {
             bench.core.regs.set(0, RAM + data);
             bench.core.regs.set(2, 20_000);
             bench.core.regs.set(13, code - 16);
-            (0..15).for_each(|_| bench.run(10_000));
+            (0..27).for_each(|_| bench.run(10_000));
         }
         assert!(exact.state() == compiled.state(), "data at {data:#x}");
         assert_eq!(compiled.core.regs.get(1), 20_000, "data at {data:#x}");
@@ -159,13 +159,13 @@ fn mend_forks_rewrite_code_apart() {
     let mut forks: Vec<Bench> = (0..4).map(|_| first.fork()).collect();
     for round in 0..6 {
         for (k, fork) in forks.iter_mut().enumerate() {
-            fork.run(3_000);
+            fork.run(7_000);
             // `adds r6, #k`: its own code for each of them.
             let insn = (0x3600 + round * 4 + k as u16).to_le_bytes();
             assert!(fork.bus.fabric.mem.dma_write(called.into(), &insn));
             fork.core.set_pc(ROM);
             (fork.core.regs.set(6, 0), fork.core.regs.set(7, 0));
-            fork.run(1_400);
+            fork.run(3_000);
             let (sum, calls) = (fork.core.regs.get(6), fork.core.regs.get(7) / 3);
             let add = u32::from(round) * 4 + k as u32;
             assert!(

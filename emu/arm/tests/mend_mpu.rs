@@ -104,7 +104,7 @@ fn mend_split_pages_stay_compiled() {
             (RAM + 0x1000, rasr(0, 5, 0, true)),
         ];
         let regs = [(0, guard + 0x100), (4, 30), (13, guard + 0x80)];
-        bench.run(&regions, true, &regs, 600);
+        bench.run(&regions, true, &regs, 1_200);
         assert_eq!((bench.core.regs.get(4), bench.core.sys.scb.cfsr), (0, 0), "turn {turn}");
     }
     let stats = bench.cache.stats();

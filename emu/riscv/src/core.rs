@@ -6,6 +6,7 @@ use crate::{
     csr::{Csrs, Mode, Now, View},
     decode,
     pmp::{Kind, Pmp},
+    timing::TRAP,
     trap::{FETCH_FAULT, LOAD_FAULT, STORE_FAULT, Trap},
 };
 use emu_core::{
@@ -44,6 +45,8 @@ pub struct Core {
     views: Views<(Pmp, View)>,
     /// The page that may be executed wholly, with the start of the next one. Not state.
     exec_page: u32,
+    /// Cycles of traps taken since the engine last asked: nothing when the hart rests. Not state.
+    spent: u64,
 }
 
 const NO_PAGE: u32 = u32::MAX;
@@ -61,6 +64,7 @@ impl Core {
             cfg,
             semihosting: false,
             since: 0,
+            spent: 0,
             view: None,
             view_number: FREE,
             views: Views::new(index),
@@ -198,6 +202,10 @@ impl Guest for Core {
     fn executed(&mut self, n: u64) {
         self.since = n;
     }
+    #[inline(always)]
+    fn spent(&mut self) -> u64 {
+        std::mem::take(&mut self.spent)
+    }
 
     fn poll(&mut self, bus: &mut Bus) -> Poll {
         self.semihosting = bus.semihosting;
@@ -212,6 +220,7 @@ impl Guest for Core {
             let pc = self.csr.take_interrupt(self.pc(), n);
             self.set_pc(pc);
             self.taken += 1;
+            self.spent += TRAP;
         }
         self.refresh_view(bus);
         Poll::Run
@@ -304,6 +313,7 @@ impl Guest for Core {
         let handler = self.csr.take_exception(pc, trap, executed, sp);
         self.set_pc(handler);
         self.taken += 1;
+        self.spent += TRAP;
         if self.csr.locked {
             bus.fabric.pc = Some(pc.into());
             let place = if pc == handler { "the first instruction of " } else { "" };

@@ -34,7 +34,8 @@ struct Saved {
 }
 
 const NOT_MODELLED: &[&str] = &[
-    "instruction timing: every instruction takes one cycle; traps and MRET take none",
+    "timing of a real core: the cycles are those of Ibex (loads, stores and jumps 2, taken branches, traps and MRET 3, MULH 2, \
+     division 38, else 1), without wait states",
     "supervisor mode, delegation, address translation (satp, medeleg and mideleg read as zero)",
     "F and D: their instructions are illegal, and the first of each kind is reported",
     "the time CSR (reading it is illegal; CLINT has mtime), performance counters beyond mcycle and minstret",

@@ -1,6 +1,6 @@
 //! From RISC-V code to blocks of operations (volume I, chapters 2, 3, 7, 8, 9 and 16; opcodes of table 24.1).
 
-use crate::{X0, call, compressed, trap};
+use crate::{X0, call, compressed, timing, trap};
 use emu_engine::ir::{Block, Builder, Code, MAX_INSNS, Op, TEMP, TRASH};
 
 /// Two cores of this crate decode alike; no other front end's number is as large.
@@ -13,7 +13,7 @@ const OK: Done = Some(());
 /// Translates the block that starts at `code[offset]`, whose address is `pc`: at most `max` instructions, none of which
 /// starts at or behind `page_end`.
 pub(crate) fn translate(code: &[u8], offset: usize, page_end: usize, pc: u32, max: usize) -> Block {
-    let mut t = Tr { b: Builder::new(), pc, next: pc, end: false };
+    let mut t = Tr { b: Builder::new(), pc, next: pc, end: false, spare: 0 };
     let mut at = offset;
     loop {
         at += t.instruction(code.get(at..).unwrap_or(&[]));
@@ -86,13 +86,14 @@ struct Tr {
     next: u32,
     /// The block ends with this instruction.
     end: bool,
+    /// What a branch takes less if it is not taken.
+    spare: u8,
 }
 
 impl Tr {
     /// Translates the instruction at the start of `code`; returns its length.
     fn instruction(&mut self, code: &[u8]) -> usize {
         self.pc = self.next;
-        self.b.insn(self.pc, 0, 1);
         let half = |n: usize| code.get(2 * n..2 * n + 2).map(|b| u16::from_le_bytes([b[0], b[1]]));
         let Some(low) = half(0) else { return self.no_code(0) };
         if low & 3 != 3 {
@@ -110,6 +111,7 @@ impl Tr {
     /// No memory at `at` bytes into the instruction.
     fn no_code(&mut self, at: u32) -> usize {
         let addr = self.pc.wrapping_add(at);
+        self.b.insn(self.pc, 0, 1);
         self.trap(trap::FETCH_FAULT, addr);
         self.next = self.pc.wrapping_add(2);
         2
@@ -117,6 +119,9 @@ impl Tr {
 
     /// An instruction, and its bits as they are in memory.
     fn word(&mut self, word: Option<u32>, bits: u32) {
+        let cost = word.map_or(1, timing::cost);
+        self.b.insn(self.pc, 0, cost);
+        self.spare = cost - 1;
         if word.and_then(|w| self.base(Word(w))).is_none() {
             self.trap(trap::ILLEGAL, bits);
         }
@@ -222,7 +227,9 @@ impl Tr {
             (a, b) = (w.rs1(), w.rs2());
         }
         let at = self.b.push(code, 0, src(a), src(b), self.pc.wrapping_add(w.imm_b()));
-        self.b.op(at).imm2 = self.next;
+        let (next, spare) = (self.next, self.spare);
+        let op = self.b.op(at);
+        (op.imm2, op.c) = (next, spare);
         self.end = true;
         OK
     }

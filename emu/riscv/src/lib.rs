@@ -22,6 +22,7 @@ mod decode;
 mod float;
 pub mod gdb;
 pub mod pmp;
+mod timing;
 pub mod trap;
 
 pub use crate::core::Core;

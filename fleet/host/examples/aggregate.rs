@@ -12,7 +12,7 @@ const MACHINE: &str = "mps2-an386";
 /// 10,000 cycles at 25 MHz, in nanoseconds.
 const QUANTUM: u64 = 400_000;
 /// The guest has said its first line and is at work.
-const START: Time = Time::ms(6);
+const START: Time = Time::ms(12);
 /// Turns that are measured, over all devices.
 const TURNS: u64 = 100_000;
 

@@ -64,11 +64,11 @@ fn slice_microbit_running_time_is_virtual_time() {
     desk.pass(60 * S);
     let (b0, b, b1) = read(&mut desk);
     // Both readings lie between key and prompt. The firmware reads and then restarts its microsecond timer 167 times
-    // a second and loses the few microseconds between, on hardware too: it is up to 0.1 % slow.
+    // a second and loses the few microseconds between, on hardware too: it is 0.12 % slow.
     assert!(a <= a1 && b <= b1, "{a} {a1} {b} {b1}");
     let (least, most) = (b0 - a1, b1 - a0);
     assert!(
-        b - a >= least - least / 1000 - 6 * MS && b - a <= most + 6 * MS,
+        b - a >= least - least / 700 - 6 * MS && b - a <= most + 6 * MS,
         "{} in {least} to {most}",
         b - a
     );

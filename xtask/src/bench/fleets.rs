@@ -4,7 +4,7 @@ use super::rows::{flotilla, release};
 use super::{Job, Mark, Outcome, ROUNDS, Row, figures};
 use crate::sh::{self, Result};
 
-/// A thousand devices at work on one image that take turns every 10,000 instructions, against one.
+/// A thousand devices at work on one image that take turns every 10,000 instructions or so, against one.
 pub fn thousand(name: &str) -> Result<Outcome> {
     aggregate(name, "1000", "1", Mark::new(0.9, 1.0))
 }

@@ -90,7 +90,8 @@ pub fn call<G: Calls>(g: &mut G, bus: &mut Bus, op: &Op, insn: &Insn) -> Result<
     }
     match op.imm {
         FP_CHECK if g.parts().1.fp_ready() => Ok(Flow::Next),
-        FP_CHECK => g.fp_check(bus).map(|()| Flow::Next),
+        // Storing the frame took time.
+        FP_CHECK => g.fp_check(bus).map(|()| Flow::Stop),
         MRS | MSR | CPS => Ok(special(g.parts(), op)),
         BKPT => g.breakpoint(op.imm2 as u8),
         NOCP => Err(Fault::NoCoprocessor),

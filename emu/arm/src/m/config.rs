@@ -1,5 +1,7 @@
 //! What distinguishes one Cortex-M core, or one implementation of it, from another.
 
+use super::timing::Timing;
+
 /// Architecture version. v8-M will add its Mainline and Baseline here; what it banks by security state is marked in
 /// [`state`](super::state) and [`system`](super::system).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -44,6 +46,8 @@ pub struct MConfig {
     pub name: &'static str,
     /// Architecture version.
     pub version: Version,
+    /// What instructions cost.
+    pub timing: Timing,
     /// CPUID register.
     pub cpuid: u32,
     /// Number of external interrupts, 1 to 496.
@@ -116,6 +120,7 @@ const M4_ID: [u32; 13] = [
 const M0: MConfig = MConfig {
     name: "cortex-m0",
     version: Version::V6M,
+    timing: Timing::M0,
     cpuid: 0x410c_c200,
     irqs: 32,
     prio_bits: 2,
@@ -139,6 +144,7 @@ const M0: MConfig = MConfig {
 const M3: MConfig = MConfig {
     name: "cortex-m3",
     version: Version::V7M,
+    timing: Timing::M3,
     cpuid: 0x412f_c231,
     irqs: 32,
     prio_bits: 3,
@@ -158,11 +164,19 @@ const M3: MConfig = MConfig {
     id: M3_ID,
 };
 
-const M4: MConfig =
-    MConfig { name: "cortex-m4", version: Version::V7EM, cpuid: 0x410f_c241, prio_bits: 4, id: M4_ID, ..M3 };
+const M4: MConfig = MConfig {
+    name: "cortex-m4",
+    version: Version::V7EM,
+    timing: Timing::M4,
+    cpuid: 0x410f_c241,
+    prio_bits: 4,
+    id: M4_ID,
+    ..M3
+};
 
 const M7: MConfig = MConfig {
     name: "cortex-m7",
+    timing: Timing::M7,
     cpuid: 0x411f_c272,
     bit_band: false,
     // STKALIGN reads as one; IC and DC are writable (the caches themselves are not modelled), BP reads as one.
@@ -177,6 +191,7 @@ const CORES: [MConfig; 8] = [
     M0,
     MConfig {
         name: "cortex-m0plus",
+        timing: Timing::M0Plus,
         cpuid: 0x410c_c601,
         mpu_regions: 8,
         vtor: true,

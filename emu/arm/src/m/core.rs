@@ -425,6 +425,10 @@ impl Guest for Core {
     fn retire(&mut self, n: u64) {
         self.retired += n;
     }
+    #[inline(always)]
+    fn spent(&mut self) -> u64 {
+        std::mem::take(&mut self.sys.spent)
+    }
 
     fn poll(&mut self, bus: &mut Bus) -> Poll {
         self.status_out();

@@ -35,7 +35,10 @@ struct Saved {
 }
 
 const NOT_MODELLED: &[&str] = &[
-    "instruction timing: every instruction takes one cycle; exception entry and return take none",
+    "timing beyond the manuals' tables: loads that overlap, unaligned accesses, wait states, write buffers; division, long \
+     multiplication and refills of the pipeline take the middle of what M3 and M4 give; return from exceptions on M0 and M0+ is \
+     derived from M3; M7 counts as M4, double precision as single",
+    "late arrival: an exception that comes while another is entered interrupts that one's handler before its first instruction",
     "imprecise bus faults: every bus fault is precise",
     "caches, write buffers, tightly coupled memories (their control registers read as zero)",
     "breakpoint unit, DWT comparators and profiling counters, trace output (ITM, ETM, TPIU)",

@@ -21,6 +21,7 @@
 use super::call;
 use super::config::{Fpu, MConfig};
 use super::slots::{PC, SP};
+use super::timing::Timing;
 use emu_engine::ir::{Block, Builder, Code, MAX_INSNS, MEM_ALIGNED, MEM_UNPRIV, Op, TEMP};
 
 /// What decoding depends on.
@@ -32,16 +33,19 @@ pub struct DecodeConfig {
     pub dsp: bool,
     /// The floating-point extension.
     pub fpu: Fpu,
+    /// What instructions cost.
+    pub timing: Timing,
 }
 
 impl DecodeConfig {
     /// The part of a core's configuration that matters here.
     pub fn new(cfg: &MConfig) -> DecodeConfig {
-        DecodeConfig { v7: cfg.v7(), dsp: cfg.dsp(), fpu: cfg.fpu }
+        DecodeConfig { v7: cfg.v7(), dsp: cfg.dsp(), fpu: cfg.fpu, timing: cfg.timing }
     }
     /// A number that two configurations share only if they are equal.
     pub fn id(&self) -> u64 {
-        u64::from(self.v7) | u64::from(self.dsp) << 1 | (self.fpu as u64) << 2
+        let timing = self.timing as u64;
+        u64::from(self.v7) | u64::from(self.dsp) << 1 | (self.fpu as u64) << 2 | timing << 4
     }
 }
 
@@ -101,6 +105,8 @@ pub(super) struct Tr {
     pub next_it: u8,
     /// The block ends with this instruction.
     pub end: bool,
+    /// What the current instruction takes less if its condition fails or it does not branch: all then take one cycle.
+    pub spare: u8,
     /// The current instruction stands under a `Skip`.
     pub skipped: bool,
     /// An earlier instruction of this block made sure that the FPU may be used.
@@ -120,6 +126,7 @@ impl Tr {
             it: 0,
             next_it: it,
             end: false,
+            spare: 0,
             skipped: false,
             fp_checked: false,
             open: 0,
@@ -133,11 +140,13 @@ impl Tr {
         self.it = self.next_it;
         self.next_it = advance(self.it);
         self.temps = 0;
-        self.b.insn(self.pc, self.it, 1);
         let half = |n: usize| code.get(2 * n..2 * n + 2).map(|b| u16::from_le_bytes([b[0], b[1]]));
         let Some(hw1) = half(0) else { return self.no_code() };
         let wide = hw1 >> 11 > 0b11100;
         let Some(hw2) = (if wide { half(1) } else { Some(0) }) else { return self.no_code() };
+        let cost = self.cfg.timing.cost(hw1, hw2);
+        self.spare = cost - 1;
+        self.b.insn(self.pc, self.it, cost);
         let len = if wide { 4 } else { 2 };
         self.next = self.pc.wrapping_add(len);
         self.conditional(hw1, hw2, wide);
@@ -156,6 +165,7 @@ impl Tr {
 
     /// The instruction lies, in part, where there is no memory.
     fn no_code(&mut self) -> usize {
+        self.b.insn(self.pc, self.it, 1);
         self.call(call::FETCH_FAULT);
         self.end = true;
         self.next = self.pc.wrapping_add(2);
@@ -169,6 +179,9 @@ impl Tr {
         let it = hw1 >> 8 == 0xbf && hw1 & 15 != 0;
         self.skipped = self.condition().is_some() && !(branch || bkpt || it);
         let skip = self.condition().filter(|_| self.skipped).map(|c| self.b.skip_unless(c));
+        if let Some(at) = skip {
+            self.b.op(at).imm2 = self.spare.into();
+        }
         let done = if wide { self.thumb32(hw1, hw2) } else { self.thumb16(hw1) };
         if done.is_none() {
             self.undefined();
@@ -294,10 +307,10 @@ impl Tr {
     }
     /// A branch to a constant under a condition.
     pub fn branch_if(&mut self, cond: u8, target: u32) {
-        let next = self.next;
+        let (next, spare) = (self.next, self.spare);
         let at = self.imm(Code::Branch, 0, 0, target);
         let op = self.b.op(at);
-        (op.x, op.imm2) = (cond, next);
+        (op.x, op.imm2, op.c) = (cond, next, spare);
         self.end = true;
     }
     /// BXWritePC or LoadWritePC: interworking, or an exception return.

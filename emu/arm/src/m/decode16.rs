@@ -223,7 +223,9 @@ impl Tr {
         let offset = bits(hw, 9, 1) << 6 | bits(hw, 3, 5) << 1;
         let code = if bit(hw, 11) { BranchNz } else { BranchZ };
         let at = self.imm(code, 0, bits(hw, 0, 3) as u8, self.pc_value().wrapping_add(offset));
-        self.b.op(at).imm2 = self.next;
+        let (next, spare) = (self.next, self.spare);
+        let op = self.b.op(at);
+        (op.imm2, op.c) = (next, spare);
         self.end = true;
         OK
     }

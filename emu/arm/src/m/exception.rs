@@ -1,7 +1,8 @@
 //! Exception entry and return (DDI0403E B1.5.6 to B1.5.8, DDI0419 B1.5.6 to B1.5.8) and lazy floating-point stacking.
 //!
-//! Entry and return are atomic here. What arrives while a real core stacks or unstacks is seen as if it had come at
-//! the start: late arrival and tail-chaining follow from choosing the highest pending exception at the vector fetch.
+//! Entry and return are atomic here, at the instant at which they begin, and then take their time: [`System::spent`]. What is
+//! pending by then decides about the handler, and whether a return is chained. What arrives while a real core stacks (late
+//! arrival) or unstacks interrupts the handler, or the interrupted code, before its first instruction.
 
 use super::{
     fault::Fault,
@@ -32,6 +33,7 @@ const NO_FP: u32 = 1 << 4;
 impl System {
     /// Takes the highest pending exception. Call it if [`System::can_take`]; PC is the return address.
     pub fn take_exception(&mut self, regs: &mut impl RegFile, mem: &mut impl MemPort) {
+        self.spent += self.cfg.timing.entry();
         let exc_return = self.push_frame(regs, mem);
         self.start_handler(regs, mem, exc_return);
     }
@@ -98,6 +100,7 @@ impl System {
         at: u32,
         privileged: bool,
     ) -> Result<(), Refused> {
+        self.spent += self.cfg.timing.fp_frame();
         for i in 0..16 {
             self.store(mem, at.wrapping_add(4 * i), regs.s(i as usize), privileged)?;
         }
@@ -226,9 +229,11 @@ impl System {
         }
         if self.can_take() {
             // Tail-chaining: the frame stays.
+            self.spent += self.cfg.timing.chain();
             self.start_handler(regs, mem, value);
             return Returned::Running;
         }
+        self.spent += self.cfg.timing.exit();
         if value & 8 != 0 {
             self.st.set_mode(regs, 0, value & 4 != 0);
         }
@@ -259,6 +264,7 @@ impl System {
     /// A return that fails: the fault's handler is chained, and would return once more with `value`.
     fn return_fault(&mut self, regs: &mut impl RegFile, mem: &mut impl MemPort, value: u32, fault: Fault) {
         self.raise(fault);
+        self.spent += self.cfg.timing.chain();
         self.start_handler(regs, mem, 0xf000_0000 | value);
     }
 
@@ -315,6 +321,7 @@ impl System {
         if !self.fp_allowed() {
             return Err(Fault::NoCoprocessor);
         }
+        self.spent += self.cfg.timing.fp_frame();
         let mut words = [0; 17];
         for (w, addr) in words.iter_mut().zip((0..).map(|i| at.wrapping_add(4 * i))) {
             let unstack = |k| if k == Refused::Mpu { Fault::UnstackMpu } else { Fault::UnstackBus };

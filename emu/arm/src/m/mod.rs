@@ -27,6 +27,7 @@ pub mod special;
 pub mod state;
 pub mod system;
 pub mod systick;
+pub mod timing;
 
 #[cfg(test)]
 mod tests;

@@ -122,6 +122,8 @@ pub struct System {
     pub mpu: Mpu,
     /// Cycle counter and trace registers.
     pub dwt: Dwt,
+    /// Cycles that exceptions took since the core last asked: nothing is left of them when it rests. Not state.
+    pub spent: u64,
 }
 
 #[derive(Serialize)]
@@ -139,6 +141,7 @@ impl System {
             systick: SysTick::new(&cfg),
             mpu: Mpu::new(&cfg),
             dwt: Dwt::default(),
+            spent: 0,
             cfg,
         }
     }
@@ -315,7 +318,7 @@ impl System {
         let valid = valid.and_then(|()| mpu.validate(&self.cfg)).and_then(|()| systick.validate(&self.cfg));
         valid.map_err(LoadError::Corrupt)?;
         nvic.refresh();
-        *self = System { cfg: self.cfg.clone(), st, nvic, scb, systick, mpu, dwt };
+        *self = System { cfg: self.cfg.clone(), st, nvic, scb, systick, mpu, dwt, spent: 0 };
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! The ways into compiled code and out of it, once for each front end.
 //!
 //! In compiled code `rbp` points into the register file ([`Shape::base`]), `r15` to the translation cache, `r14` holds the
-//! cycles left, nine registers hold the guest's busiest slots ([`Shape::hot`]); `rax`, `rcx`, `rdx` are for anything. The stack
+//! cycles left and the instructions executed ([`COUNT`](super::compile::COUNT)), nine registers hold the guest's busiest slots ([`Shape::hot`]); `rax`, `rcx`, `rdx` are for anything. The stack
 //! holds the address of the [`Frame`] and copies of its first two fields.
 
 use super::{
@@ -17,7 +17,7 @@ use std::{mem::offset_of, sync::Mutex};
 
 /// Host registers of [`Shape::hot`].
 pub const HOT: [u8; 9] = [3, 6, 7, 8, 9, 10, 11, 12, 13];
-/// Host register of the cycles left.
+/// Host register of the cycles left, and of the instructions executed.
 pub const BUDGET: u8 = 14;
 /// Host register of the translation cache.
 pub const TABLE: u8 = 15;

@@ -71,6 +71,10 @@ fn word(m: &Machine, addr: u32) -> u32 {
 fn cycles(m: &mut Machine, n: u64) -> Exit {
     m.run_until(m.now() + n * CYCLE)
 }
+/// So many instructions.
+fn steps(m: &mut Machine, n: u64) {
+    (0..n).for_each(|_| _ = m.step(emu_core::Time::MAX));
+}
 /// An interrupt line of the hart.
 fn line(m: &mut Machine, n: u16, high: bool) {
     m.bus.fabric.irqs.push((0, n, high));
@@ -116,14 +120,14 @@ fn every_exception_tells_cause_value_and_place() {
 fn a_fetch_faults_at_the_part_that_is_missing() {
     let mut m = board(&[jalr(RA, A1, 1)], &[NOP, j(0)]);
     set(&mut m, A1 as usize, NOWHERE + 8);
-    cycles(&mut m, 2);
+    cycles(&mut m, 3);
     assert_eq!((trap(&m), x(&m, RA)), ([1, NOWHERE + 8, NOWHERE + 8, HANDLER], RAM + 4));
     // The last two bytes of RAM hold the first half of an instruction.
     let end = RAM + SIZE;
     let mut m = board(&[jalr(0, A1, 0)], &[NOP, j(0)]);
     m.bus.fabric.mem.poke((end - 2).into(), &[0x13, 0]);
     set(&mut m, A1 as usize, end - 2);
-    cycles(&mut m, 2);
+    cycles(&mut m, 3);
     assert_eq!(trap(&m), [1, end, end - 2, HANDLER]);
 }
 
@@ -132,7 +136,7 @@ fn misaligned_accesses_to_memory_work_even_across_pages() {
     let mut m = board(&[sw(A0, SP, -2), lw(A1, SP, -2), lh(A2, SP, -1), sw(A0, S1, 0)], &[NOP, j(0)]);
     set(&mut m, A0 as usize, 0x8182_8384);
     set(&mut m, S1 as usize, RAM + SIZE - 2);
-    cycles(&mut m, 4);
+    steps(&mut m, 4);
     assert_eq!((x(&m, A1), x(&m, A2)), (0x8182_8384, 0xffff_8283));
     assert_eq!(trap(&m)[..2], [7, RAM + SIZE], "half of it lies beyond the end");
     assert_eq!(word(&m, RAM + SIZE - 4), 0, "nothing of it was written");
@@ -145,7 +149,7 @@ fn interrupts_are_taken_between_two_instructions_and_by_vector() {
         set(&mut m, GDB_MTVEC, HANDLER | mode);
         set(&mut m, GDB_MIE, 0x80);
         set(&mut m, GDB_MSTATUS, 8);
-        cycles(&mut m, 5);
+        cycles(&mut m, 7);
         line(&mut m, 7, true);
         assert_eq!(reg(&m, PC), RAM + 4, "not before an instruction would run");
         cycles(&mut m, 1);
@@ -164,7 +168,7 @@ fn a_pending_interrupt_comes_right_after_what_lets_it_in() {
         // MPIE for MRET, MIE where mie decides.
         set(&mut m, GDB_MSTATUS, if value == 0 { 0x80 } else { 8 });
         line(&mut m, 11, true);
-        cycles(&mut m, 3);
+        steps(&mut m, 3);
         assert_eq!(trap(&m), [0x8000_000b, 0, RAM + 8, HANDLER + 4], "{insn:08x}");
     }
 }
@@ -173,7 +177,7 @@ fn a_pending_interrupt_comes_right_after_what_lets_it_in() {
 fn a_trap_in_a_handler_takes_the_place_of_the_first() {
     let mut m = board(&[ECALL], &[NOP, csrr(A0, MEPC), EBREAK]);
     set(&mut m, GDB_MSTATUS, 8);
-    cycles(&mut m, 4);
+    steps(&mut m, 4);
     assert_eq!((x(&m, A0), trap(&m)), (RAM, [3, 0, HANDLER + 8, HANDLER]));
     assert_eq!(reg(&m, GDB_MSTATUS), 0x1800, "MPIE is the handler's MIE now");
 }
@@ -229,6 +233,42 @@ fn counters_are_exact_wherever_they_are_read() {
     assert_eq!([S0, S1].map(|r| x(&m, r)), [100, 12], "cycles pass asleep, instructions do not");
 }
 
+/// The table of `timing.rs` as software sees it.
+#[test]
+fn mend_timing_as_the_cycle_counter_shows_it() {
+    let taken = 0x00a5_0463; // beq a0,a0,.+8
+    let not_taken = 0x00a5_1463; // bne a0,a0,.+8
+    for (what, insn, want) in [
+        ("addi", NOP, 1),
+        ("lw", lw(A3, SP, 0), 2),
+        ("sw", sw(A3, SP, 0), 2),
+        ("amoadd.w", amo(0, A3, A2, SP), 4),
+        ("mul", 0x02b5_06b3, 1),
+        ("mulh", 0x02b5_16b3, 2),
+        ("div", 0x02b5_46b3, 38),
+        ("beq, taken", taken, 3),
+        ("bne, not taken", not_taken, 1),
+        ("j", j(8), 2),
+        ("ecall, three instructions, mret", ECALL, 1 + 3 + 3 + 3),
+    ] {
+        for engine in [Engine::Interpreter, Engine::Auto] {
+            // Counted a hundred times, so that it is compiled; what is jumped over does nothing.
+            let code = [csrr(S0, MCYCLE), insn, NOP, csrr(S1, MCYCLE), addi(RA, RA, 1), j(-20)];
+            let handler = [csrr(T0, MEPC), addi(T0, T0, 4), csrrw(0, MEPC, T0), MRET];
+            let mut m = board(&code, &handler);
+            m.set_engine(engine);
+            let nop = u32::from(insn & 0x7f != 0x63 && insn & 0x7f != 0x6f || insn == not_taken);
+            while x(&m, RA) < 100 {
+                cycles(&mut m, 1000);
+            }
+            while reg(&m, PC) != RAM + 16 {
+                steps(&mut m, 1);
+            }
+            assert_eq!(x(&m, S1).wrapping_sub(x(&m, S0)), 1 + want + nop, "{what}, {engine:?}");
+        }
+    }
+}
+
 #[test]
 fn a_fetch_that_finds_nothing_counts_as_no_instruction() {
     let code = [jalr(0, A1, 0), csrr(A2, MINSTRET), csrr(A3, MCYCLE), j(0)];
@@ -236,21 +276,22 @@ fn a_fetch_that_finds_nothing_counts_as_no_instruction() {
     let mut m = board(&code, &handler);
     set(&mut m, A1 as usize, NOWHERE);
     cycles(&mut m, 20);
-    assert_eq!((x(&m, A2), x(&m, A3)), (5, 7));
+    // A cycle for the fetch, three for the trap and for MRET.
+    assert_eq!((x(&m, A2), x(&m, A3)), (5, 13));
 }
 
 #[test]
 fn reservations() {
     let mut m = board(&[lr(A0, SP), sc(A1, S1, SP), sc(A2, S1, SP), j(0)], &[MRET]);
     set(&mut m, S1 as usize, 7);
-    cycles(&mut m, 4);
+    steps(&mut m, 4);
     assert_eq!((x(&m, A1), x(&m, A2), word(&m, DATA)), (0, 1, 7), "one LR, one SC");
     // Another address, and a trap in between.
     let handler = [csrr(T0, MEPC), addi(T0, T0, 4), csrrw(0, MEPC, T0), MRET];
     for between in [addi(SP, SP, 4), ECALL] {
         let mut m = board(&[lr(A0, SP), between, sc(A1, S1, SP), j(0)], &handler);
         set(&mut m, S1 as usize, 7);
-        cycles(&mut m, 10);
+        cycles(&mut m, 30);
         assert_eq!((x(&m, A1), word(&m, DATA), word(&m, DATA + 4)), (1, 0, 0));
     }
 }

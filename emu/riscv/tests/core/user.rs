@@ -53,7 +53,7 @@ fn at(at: u32, code: &[u32], mstatus: u32, entries: &[(u32, u32)]) -> Machine {
     for (i, w) in code.iter().enumerate() {
         m.bus.fabric.mem.poke(u64::from(at) + 4 * i as u64, &w.to_le_bytes());
     }
-    cycles(&mut m, boot.len() as u64);
+    steps(&mut m, boot.len() as u64);
     assert_eq!(reg(&m, PC), at);
     m
 }
@@ -109,7 +109,7 @@ fn mend_mcounteren_says_which_counters_user_mode_reads() {
         m.bus.fabric.mem.poke((RAM + 0x2000).into(), &code);
         set(&mut m, A1 as usize, allowed);
         set(&mut m, GDB_MEPC, USER);
-        cycles(&mut m, 4);
+        steps(&mut m, 4);
         assert_eq!(x(&m, A2), allowed & 5);
         assert_eq!((x(&m, A0) != 0, reg(&m, GDB_MCAUSE) == 2), (works, !works), "{allowed:#x} {counter:#x}");
     }
@@ -120,9 +120,9 @@ fn mend_interrupts_reach_user_mode_whatever_mie_says() {
     for mstatus in [0, 0x80] {
         let mut m = user(&[addi(A0, A0, 1), j(-4)], mstatus);
         set(&mut m, GDB_MIE, 0x80);
-        cycles(&mut m, 3);
+        steps(&mut m, 3);
         line(&mut m, 7, true);
-        cycles(&mut m, 1);
+        steps(&mut m, 1);
         assert_eq!(trap(&m), [0x8000_0007, 0, USER + 4, HANDLER + 4]);
         assert_eq!((reg(&m, GDB_PRIV), reg(&m, GDB_MSTATUS)), (3, mstatus));
     }
@@ -169,7 +169,7 @@ fn mend_the_supervisors_interrupts_are_raised_by_hand_and_taken() {
 #[test]
 fn mend_user_mode_may_do_nothing_that_no_entry_allows() {
     let mut m = at(USER, &[NOP], 0, &[]);
-    cycles(&mut m, 2);
+    cycles(&mut m, 5);
     assert_eq!(trap(&m), [1, USER, USER, HANDLER + 4], "not even fetch");
     // Entries for the code alone.
     let code = (NAPOT | R | X, napot(USER, 0x1000));
@@ -197,7 +197,7 @@ fn mend_what_one_mode_cached_does_not_help_the_other() {
         let code = [sw(SP, SP, 0), lw(A1, SP, 0), csrrw(0, MEPC, A2), MRET].map(u32::to_le_bytes).concat();
         m.bus.fabric.mem.poke((RAM + 0x2000).into(), &code);
         set(&mut m, A2 as usize, USER);
-        cycles(&mut m, 5);
+        steps(&mut m, 5);
         assert_eq!((trap(&m)[..3].to_vec(), x(&m, A1)), (vec![cause, DATA, USER], DATA));
         assert_eq!(word(&m, DATA), DATA);
     }
@@ -209,7 +209,7 @@ fn mend_a_literal_in_an_execute_only_page_is_not_read() {
     let code = [0x0000_0597, lw(A0, A1, 8), 0x1234_5678];
     for (bits, cause) in [(X, 5), (R | X, 0)] {
         let mut m = at(USER, &code, 0, &[(NAPOT | bits, napot(USER, 0x1000))]);
-        cycles(&mut m, 2);
+        steps(&mut m, 2);
         assert_eq!(trap(&m)[0], cause);
         assert_eq!(x(&m, A0), if bits & R != 0 { 0x1234_5678 } else { 0 });
     }
@@ -229,7 +229,7 @@ fn mend_mprv_lends_loads_and_stores_the_previous_mode() {
     ] {
         let mut m = at(USER, &[insn, j(0)], mstatus, &entries);
         set(&mut m, A2 as usize, RAM);
-        cycles(&mut m, 2);
+        steps(&mut m, 2);
         assert_eq!(trap(&m)[..2], want, "{mstatus:#x} {insn:#x}");
     }
     // A trap puts machine mode into MPP: MPRV lends nothing then. MRET to user mode ends it.
@@ -240,9 +240,9 @@ fn mend_mprv_lends_loads_and_stores_the_previous_mode() {
     set(&mut m, A1 as usize, 77);
     set(&mut m, A3 as usize, MPRV);
     set(&mut m, A2 as usize, DATA);
-    cycles(&mut m, 3);
+    steps(&mut m, 3);
     assert_eq!((word(&m, DATA + 4), reg(&m, GDB_MSTATUS)), (77, MPRV));
-    cycles(&mut m, 2);
+    steps(&mut m, 2);
     assert_eq!((reg(&m, GDB_MSTATUS), reg(&m, GDB_PRIV)), (0x80, 0));
 }
 
@@ -256,7 +256,7 @@ fn mend_locked_entries_bind_machine_mode() {
         (L | NAPOT | X, jalr(RA, SP, 0), 2),
     ] {
         let mut m = at(USER, &[insn, j(0)], MPP, &[(cfg, napot(DATA, 0x1000))]);
-        cycles(&mut m, 2);
+        steps(&mut m, 2);
         assert_eq!(reg(&m, GDB_MCAUSE), cause, "{cfg:#x}");
         // Nothing but a reset ends that.
         m.reset(ResetKind::Soft);
@@ -308,11 +308,11 @@ fn mend_entries_that_split_a_page_hold_to_the_byte() {
             m.bus.fabric.mem.poke((RAM + 0x2000).into(), &bytes);
             set(&mut m, PC, RAM + 0x2000);
             set(&mut m, A3 as usize, USER);
-            cycles(&mut m, boot.len() as u64);
+            steps(&mut m, boot.len() as u64);
             assert_eq!((reg(&m, GDB_PRIV), reg(&m, PC)), (0, USER));
             if warm {
                 set(&mut m, SP as usize, DATA + 4);
-                cycles(&mut m, 2);
+                steps(&mut m, 2);
                 assert_eq!(reg(&m, GDB_MCAUSE), 0);
             }
             set(&mut m, PC, USER + 4 * n);
@@ -341,7 +341,7 @@ fn mend_the_half_of_an_instruction_that_may_not_be_fetched_is_named() {
             assert_eq!(trap(&m)[..3], [1, end, end - 2]);
             set(&mut m, PC, HANDLER + 0x10);
             m.bus.fabric.mem.poke((HANDLER + 0x10).into(), &csrr(A0, MINSTRET).to_le_bytes());
-            cycles(&mut m, 1);
+            steps(&mut m, 1);
             (x(&m, A0), m.retired())
         });
         assert_eq!(counts[0], counts[1]);
@@ -358,7 +358,7 @@ fn mend_illegal_instructions_of_f_and_d_are_told_once() {
     // fld fa0,0(sp); the handler skips it.
     let mut m = board(&[0x0001_3507, j(-4)], &[csrr(T0, MEPC), addi(T0, T0, 4), csrrw(0, MEPC, T0), MRET]);
     set(&mut m, GDB_MSTATUS, MPP);
-    cycles(&mut m, 60);
+    cycles(&mut m, 120);
     let told: Vec<_> = m.bus.fabric.errors.iter().collect();
     assert_eq!(told.len(), 1);
     let (dev, what, stat) = told[0];
@@ -391,7 +391,7 @@ fn mend_a_program_that_catches_its_own_faults_does_not_hang() {
     let mut m = board(&code, &handler);
     set(&mut m, A1 as usize, NOWHERE);
     set(&mut m, A2 as usize, RAM + 8);
-    assert_eq!(cycles(&mut m, 20_000), Exit::Reached);
+    assert_eq!(cycles(&mut m, 50_000), Exit::Reached);
     assert_eq!(x(&m, A1), NOWHERE + 4 * 5000);
 }
 
@@ -465,7 +465,7 @@ fn mend_modes_and_protection_by_slices_copies_and_engines() {
         for tick in 1..=40u64 {
             set(&mut m, GDB_MIE, 0x80);
             line(&mut m, 7, true);
-            let end = start + tick * 250 * super::CYCLE;
+            let end = start + tick * 500 * super::CYCLE;
             while m.now().0 < end {
                 m.run_until((m.now() + cut * super::CYCLE).min(emu_core::Time(end)));
                 if reload {
@@ -479,7 +479,7 @@ fn mend_modes_and_protection_by_slices_copies_and_engines() {
         assert!(x(&m, A0) > 300 && word(&m, DATA + 0x1040) > 300, "{}", x(&m, A0));
         m.digest()
     };
-    let straight = run(Engine::Interpreter, 250, false);
+    let straight = run(Engine::Interpreter, 500, false);
     for cut in [1, 7, 50] {
         assert_eq!(run(Engine::Interpreter, cut, false), straight, "{cut}");
         assert_eq!(run(Engine::Auto, cut, false), straight, "{cut} compiled");

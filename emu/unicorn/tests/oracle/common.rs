@@ -54,23 +54,15 @@ impl Ours {
         self.bus.fabric.mem.poke(DATA.into(), &case.memory);
         let mut cpu = ArmCore::new(self.cfg.clone(), 0);
         self.load(&mut cpu, &case.state);
-        let count = instructions(&case.code);
-        let mut go = |from, until, step| {
-            cpu.run(&mut self.cache, &mut self.bus, Run { cycle: from, until, step, resume: false })
-        };
-        match drive {
-            Drive::Steps => {
-                for n in 0..count {
-                    go(n, count, true);
-                }
-            }
-            Drive::Budget => {
-                go(0, count, false);
-            }
+        let mut steps = cpu.clone();
+        let cycles = (0..instructions(&case.code)).fold(0, |n, _| self.go(&mut steps, (n, n + 1), true));
+        if drive == Drive::Steps {
+            cpu = steps;
+        } else {
+            self.bus.fabric.mem.poke(DATA.into(), &case.memory);
             // A branch ends the sequence; what stands at its target must not run.
-            Drive::Block => {
-                go(0, count + 1, false);
-            }
+            let more = u64::from(drive == Drive::Block);
+            self.go(&mut cpu, (0, cycles + more), false);
         }
         // A fault leaves the pc at its instruction; the exception would be entered before the next one.
         let span = entry..entry + case.code.len() as u32;
@@ -83,6 +75,11 @@ impl Ours {
             .collect();
         self.bus.fabric.mem.poke(entry.into(), &behind);
         Outcome { state: self.save(&cpu), memory, stop }
+    }
+
+    /// Runs from a cycle to another; returns when the next instruction would start.
+    fn go(&mut self, cpu: &mut ArmCore, (cycle, until): (u64, u64), step: bool) -> u64 {
+        cpu.run(&mut self.cache, &mut self.bus, Run { cycle, until, step, resume: false }).0
     }
 
     fn load(&self, cpu: &mut ArmCore, state: &State) {

@@ -79,8 +79,11 @@ impl Bench {
     }
 
     fn run(&mut self, insns: u64) {
-        let slice = emu_core::cpu::Run { cycle: 0, until: insns, step: false, resume: false };
-        self.core.run(&mut CodeCache::default(), &mut self.bus, slice);
+        let (mut cache, mut cycle) = (CodeCache::default(), 0);
+        for _ in 0..insns {
+            let slice = emu_core::cpu::Run { cycle, until: cycle + 1, step: true, resume: false };
+            (cycle, _) = self.core.run(&mut cache, &mut self.bus, slice);
+        }
     }
 }
 
@@ -175,11 +178,19 @@ fn configs() -> [DecodeConfig; 5] {
 
 /// What every block must satisfy.
 fn check_block(block: &Block, context: &dyn Fn() -> String) {
-    assert!(!block.is_empty() && block.cycles() == block.len() as u64, "{}", context());
+    let costs: Vec<_> = block.insns.windows(2).map(|two| two[1].cycles - two[0].cycles).collect();
+    assert!(!block.is_empty() && costs.iter().all(|c| *c > 0), "{}", context());
+    assert_eq!(block.cycles(), costs.iter().map(|c| u64::from(*c)).sum(), "{}", context());
     assert!(block.ops.last().unwrap().full.ends_block(), "{}", context());
     assert_eq!(usize::from(block.insns.last().unwrap().first_op), block.ops.len());
     for (at, op) in block.ops.iter().enumerate() {
         assert!([op.d, op.a, op.b, op.c].iter().all(|s| usize::from(*s) < SLOTS), "{}", context());
+        let back = match op.full {
+            Code::Skip => op.imm2,
+            Code::Branch | Code::BranchZ | Code::BranchNz => op.c.into(),
+            _ => 0,
+        };
+        assert!(back < costs[usize::from(op.insn)].into(), "{}: an instruction for nothing", context());
         if op.full == Code::Skip {
             assert!(at + (op.imm as usize) < block.ops.len(), "{}: skips out of the block", context());
         }

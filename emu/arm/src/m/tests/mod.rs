@@ -187,6 +187,8 @@ fn saved_state_is_the_state() {
     b.interrupt(IRQ0 + 5);
     b.sys.pend(IRQ0 + 4);
     b.write(0xe000_ed9c, 0x2000_0013);
+    // No state: there is none once the core has asked.
+    assert_eq!(std::mem::take(&mut b.sys.spent), 12);
     let bytes = b.sys.save();
     let mut other = System::new(b.sys.cfg.clone());
     other.load(&bytes).unwrap();
