@@ -232,9 +232,11 @@ impl Fleet {
     pub fn now(&self) -> Time {
         self.now
     }
-    /// No node stands at a stop in the middle of an epoch: the fleet's state is that of [`Fleet::now`].
+    /// No node stands at a stop in the middle of an epoch, or has run ahead to where a run was to end: the fleet's state is that of [`Fleet::now`].
     pub fn between_epochs(&self) -> bool {
-        self.open_epoch.is_none()
+        // With a clock that drifts a node's own time is known to a nanosecond only.
+        let ahead = |n: &Node| n.now() > self.now + u64::from(n.skew.ppm() != 0);
+        self.open_epoch.is_none() && !self.nodes().any(ahead)
     }
     /// The seed.
     pub fn seed(&self) -> u64 {

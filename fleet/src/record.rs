@@ -160,7 +160,7 @@ impl Recorder {
         let new = &fleet.journal()[self.written..];
         let mut text: String = new.iter().map(|c| line(&Line::Command(self.write(c)))).collect();
         self.written += new.len();
-        if reached && fleet.now() >= self.next {
+        if reached && fleet.now() >= self.next && fleet.between_epochs() {
             self.next = fleet.now() + self.every;
             text += &line(&Line::Checkpoint(mark(fleet, true)));
         }

@@ -229,3 +229,21 @@ fn what_has_no_step_is_a_comment() {
     assert!(toml.contains("m.0: no step does this: \"WriteRegister { reg: 0, value: 4660 }\""), "{toml}");
     scenario::load("s.toml", &toml, None, &Shelf).unwrap_or_else(|e| panic!("{e}\n{toml}"));
 }
+
+#[test]
+fn mend_who_ran_ahead_of_a_stop_stands_in_no_digest() {
+    let mut fleet = build();
+    fleet.node_mut(0).expect("two nodes").machine.bus.breakpoints.insert(0x42);
+    let exit = fleet.run_until(Time(20 * MS), &Serial);
+    assert!(matches!(exit, FleetExit::Stopped { node: 0, exit: Exit::Break(_) }), "{exit:?}");
+    fleet.node_mut(0).expect("two nodes").machine.bus.breakpoints.clear();
+    assert_eq!(fleet.run_until(Time(10 * MS), &Serial), FleetExit::Reached);
+    let times: Vec<_> = fleet.nodes().map(|n| n.now()).collect();
+    assert_eq!(times, [Time(10 * MS), Time(20 * MS)], "neither is on a medium");
+    assert!(!fleet.between_epochs());
+    let (mut r, _) = Recorder::start(header(), &fleet, 1);
+    assert_eq!(r.take(&mut fleet, true), "");
+    assert!(r.finish(&mut fleet).contains("\"digest\":null"));
+    assert_eq!(fleet.run_until(Time(20 * MS), &Serial), FleetExit::Reached);
+    assert!(fleet.between_epochs());
+}

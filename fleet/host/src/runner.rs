@@ -112,6 +112,8 @@ pub struct Runner {
     plan: Plan,
     next_digest: Time,
     quit: bool,
+    /// Where a run was to end that a debugger's stop cut: some nodes may have run ahead to there.
+    begun: Option<Time>,
     /// Somebody stopped virtual time.
     paused: bool,
     /// Steps in a row in which nothing was due.
@@ -147,6 +149,7 @@ impl Runner {
             plan,
             next_digest,
             quit: false,
+            begun: None,
             paused: false,
             still: 0,
             quiet: 0,
@@ -274,6 +277,9 @@ impl Runner {
 
     /// How far to run now; `None` after a wait for the host.
     fn target(&mut self, now: Time) -> Option<Time> {
+        if self.begun.is_some() {
+            return self.begun; // whatever the pace: nobody can go back
+        }
         let alone = !self.plan.live && !self.debuggers.any() && self.outlet.is_none();
         let last = self.plan.end.unwrap_or(Time::MAX).min(self.next_digest);
         if self.still > 1 && alone && last < Time::MAX {
@@ -314,6 +320,7 @@ impl Runner {
             Some(node) => fleet.step(node, target, &*self.executor),
             None => fleet.run_until(target, &*self.executor),
         };
+        self.begun = (exit != FleetExit::Reached).then_some(target);
         if let Some(outlet) = self.outlet.as_mut().filter(|_| exit == FleetExit::Reached) {
             outlet.serve(fleet);
             // What the host told is done and in the journal, should the run end here.
