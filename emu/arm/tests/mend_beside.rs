@@ -3,7 +3,7 @@
 use emu_arm::m::{config::MConfig, core::Core};
 use emu_core::{
     bus::Bus,
-    cpu::{Engine, Run},
+    cpu::{CpuExit, Engine, Run},
     memory::{RegionKind, Watch},
 };
 use emu_engine::{cache::CodeCache, guest::Guest};
@@ -227,4 +227,73 @@ fn mend_watched_data_beside_code_is_seen() {
         bench.run(5_000);
     }
     assert!(exact.state() == compiled.state());
+}
+
+/// The second half of an instruction that spans pages is code of the next page: written there, by whomever, it counts at once;
+/// in a page that is known as a whole, and in one whose blocks stand for themselves.
+#[test]
+fn mend_the_tail_of_an_instruction_in_the_next_page_is_code() {
+    // `b.w` to one of many `movs r5, #k; bx lr`: nothing else of the next page is code.
+    let (called, table) = (RAM + 0x1ffe, RAM + 0x1f00);
+    let tail =
+        |k: u8| 0xb800 | (table.wrapping_sub(called + 4).wrapping_add(4 * u32::from(k)) >> 1 & 0x7ff) as u16;
+    for (engine, mixed) in
+        [Engine::Interpreter, Engine::Auto].into_iter().flat_map(|e| [(e, false), (e, true)])
+    {
+        let mut bench = Bench::new(engine, ROM, CALLER);
+        bench.poke(called, &[0xf7ff, tail(0)]);
+        for k in 0..40 {
+            bench.poke(table + 4 * u32::from(k), &[0x2500 | k, 0x4770]);
+        }
+        for (n, v) in [(0, RAM + 0x40), (3, 0), (4, called | 1), (13, RAM + 0x800)] {
+            bench.core.regs.set(n, v);
+        }
+        bench.run(1_000);
+        if mixed {
+            bench.poke(RAM + 0x1e00, &[7]);
+        }
+        for k in 1..40u8 {
+            // The guest, a debugger and DMA in turn, with enough in between for it to be compiled.
+            let low = tail(k) as u8;
+            match k % 3 {
+                0 => (bench.core.regs.set(0, RAM + 0x2000), bench.core.regs.set(3, low.into())).0,
+                1 => bench.poke(RAM + 0x2000, &[tail(k)]),
+                _ => assert!(bench.bus.fabric.mem.dma_write((RAM + 0x2000).into(), &[low])),
+            }
+            bench.run(40);
+            assert_eq!(bench.core.regs.get(5), u32::from(k), "{engine:?}, mixed: {mixed}");
+            bench.core.regs.set(0, RAM + 0x40);
+            bench.run(700);
+            assert_eq!(bench.core.regs.get(5), u32::from(k), "{engine:?}, mixed: {mixed}");
+        }
+    }
+}
+
+/// A breakpoint at the first instruction of a slice stops before it, unless that is what is gone on from; time and state are as
+/// they were.
+#[test]
+fn mend_a_slice_stops_before_its_first_instruction() {
+    let code = RAM + 0x1100;
+    for engine in [Engine::Interpreter, Engine::Auto] {
+        for warm in [0, 3, 3_000, 3_001, 3_005] {
+            let mut bench = Bench::new(engine, code, LOOP);
+            bench.core.regs.set(0, RAM + 0x2000);
+            bench.core.regs.set(2, 20_000);
+            bench.core.regs.set(13, code - 16);
+            bench.run(warm);
+            let (before, retired, pc) = (bench.state(), bench.core.retired, bench.core.pc());
+            bench.bus.breakpoints = [u64::from(pc)].into();
+            let slice = |bench: &mut Bench, resume| {
+                let run = Run { cycle: bench.cycle, until: bench.cycle + 1_000, step: false, resume };
+                let (cycle, exit) = bench.core.run(&mut bench.cache, &mut bench.bus, run);
+                bench.cycle = cycle;
+                exit
+            };
+            assert_eq!(slice(&mut bench, false), CpuExit::Break, "{engine:?} {warm}");
+            assert!(bench.state() == before && bench.core.retired == retired, "{engine:?} {warm}");
+            // Once around the loop.
+            assert_eq!(slice(&mut bench, true), CpuExit::Break, "{engine:?} {warm}");
+            assert_eq!((bench.core.retired, bench.core.pc()), (retired + 7, pc), "{engine:?} {warm}");
+        }
+    }
 }

@@ -160,6 +160,8 @@ impl Core {
     /// Takes what is due, and says whether to run.
     fn take_exceptions(&mut self, bus: &mut Bus) -> Poll {
         self.semihosting = bus.semihosting;
+        // Another CPU of the machine may have run with its own.
+        bus.fabric.mem.set_view(self.view_number);
         self.take_lines(bus);
         loop {
             if self.sys.st.lockup {
