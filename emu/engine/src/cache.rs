@@ -288,8 +288,10 @@ impl CodeCache {
             Code::Whole(page) => {
                 let code = page.jit.get()?.as_ref()?;
                 code.entry(start).or_else(|| {
-                    let block = page.blocks[start].get();
-                    let block = block.map_or_else(|| page.decode(g, pc), |block| block);
+                    let block = match page.blocks[start].get() {
+                        Some(block) => block,
+                        None => page.decode(g, pc),
+                    };
                     code.compiled(shape, &page.bytes, block, pc)
                 })
             }

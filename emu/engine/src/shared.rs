@@ -59,11 +59,14 @@ pub(crate) struct Piece {
     pub alone: Alone,
 }
 
+/// By start and bytes.
+type Pieces = BTreeMap<(u16, Box<[u8]>), Arc<Piece>>;
+
 /// The blocks that were found at the address of a page, with the code that was compiled of them.
 #[derive(Default)]
 pub(crate) struct Pool {
     /// Who may run a piece's code holds the piece.
-    pieces: Mutex<BTreeMap<(u16, Box<[u8]>), Arc<Piece>>>,
+    pieces: Mutex<Pieces>,
     /// See [`CodePage::jit`].
     pub jit: OnceLock<Option<PageCode>>,
 }
