@@ -71,7 +71,7 @@ fn mistakes_of_a_board_come_together() {
     for want in [
         "b.toml:1:11: no SoC is called `nrf51823`\n    did you mean `nrf51822`?",
         "b.toml:3:8: a clock's rate",
-        "b.toml:9:8: `more` overlaps `ram`",
+        "b.toml:9:8: `more` at 0x20001000 overlaps `ram` at 0x20000000",
         "b.toml:11:8: memory is `ram` or `rom`",
         "b.toml:13:8: no device model is called `nordic,nrf51-uartt`\n    did you mean `nordic,nrf51-uart`?",
         "b.toml:16:8: no device is called `u`",
