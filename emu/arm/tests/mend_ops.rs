@@ -50,7 +50,7 @@ fn run(cpu: &str, class: &[u16], engine: Engine) -> ((Vec<u64>, u32, (bool, u8, 
     core.set_pc(at);
     let mut cache = CodeCache::default();
     cache.set_engine(engine);
-    let slice = Run { cycle: 0, until: u64::from(ROUNDS) * 60, step: false, resume: false };
+    let slice = Run { cycle: 0, until: u64::from(ROUNDS) * 200, step: false, resume: false };
     core.run(&mut cache, &mut bus, slice);
     assert_eq!((core.regs.get(5), core.sys.scb.cfsr), (0, 0), "{class:04x?} on {cpu} was not executed");
     let regs = core.regs.r[..15].to_vec();

@@ -133,6 +133,9 @@ pub const MEM_ALIGNED: u8 = 1;
 /// Access with user rights (`LDRT`, `STRT`).
 pub const MEM_UNPRIV: u8 = 2;
 
+/// A load of what will be stored to (an atomic operation): it needs the rights of a store, and its faults are those of one.
+pub const MEM_STORE: u8 = 4;
+
 /// Operations. `d`, `a`, `b`, `c` are slots, `imm`, `imm2` and `x` constants; `r[d] = ...` unless it says otherwise.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u8)]

@@ -1,7 +1,7 @@
 //! The functions that translated code calls: [`Code::Call`](emu_engine::ir::Code::Call) with one of these ids.
 
 use crate::{
-    atomic,
+    RESERVATION,
     core::Core,
     csr::{Mode, num},
     float,
@@ -26,15 +26,6 @@ pub(crate) const WFI: u32 = 3;
 /// CSRRW and its kin by funct3 in `x`: the register named in the instruction `imm2`, with slot or immediate `a`;
 /// `b` is 1 if it is written.
 pub(crate) const CSR: u32 = 4;
-/// LR, SC and AMOs by funct5 in `x`, on the word at `r[a]`.
-pub(crate) const ATOMIC: u32 = 5;
-
-/// funct5 of LR.W.
-pub(crate) const LR: u32 = 2;
-/// funct5 of SC.W.
-pub(crate) const SC: u32 = 3;
-/// funct5 of AMOSWAP.W.
-pub(crate) const SWAP: u32 = 1;
 
 /// What people call a function.
 pub(crate) fn name(id: u32) -> &'static str {
@@ -45,7 +36,6 @@ pub(crate) fn name(id: u32) -> &'static str {
         MRET => "MRET",
         WFI => "WFI",
         CSR => "access to a CSR",
-        ATOMIC => "atomic access",
         _ => "call",
     }
 }
@@ -60,6 +50,7 @@ pub(crate) fn call(core: &mut Core, bus: &mut Bus, op: &Op, insn: &Insn) -> Resu
         EBREAK => breakpoint(core, bus, op.imm2, insn.pc),
         MRET if core.csr.mode == Mode::Machine => {
             let pc = core.csr.mret();
+            core.regs.set(RESERVATION, 0);
             core.set_pc(pc);
             bus.fabric.attention |= core.csr.interrupt().is_some() || core.view_changed();
             Ok(Flow::Jumped)
@@ -72,7 +63,6 @@ pub(crate) fn call(core: &mut Core, bus: &mut Bus, op: &Op, insn: &Insn) -> Resu
         ECALL if core.csr.mode == Mode::User => Err(Trap::new(ECALL_U, 0)),
         ECALL => Err(Trap::new(ECALL_M, 0)),
         CSR => csr(core, bus, op),
-        ATOMIC => atomic::atomic(core, bus, op).map(|()| Flow::Next),
         _ => {
             let trap = Trap::new(op.d.into(), op.imm2);
             if trap.cause == ILLEGAL

@@ -1,23 +1,25 @@
 //! A hart for the engine: register file, control and status registers, and the slow paths of memory accesses.
 
 use crate::{
-    PC, X0, call,
+    PC, RESERVATION, X0, call,
     config::Config,
     csr::{Csrs, Mode, Now, View},
     decode,
     pmp::{Kind, Pmp},
     timing::TRAP,
-    trap::{FETCH_FAULT, LOAD_FAULT, STORE_FAULT, Trap},
+    trap::{FETCH_FAULT, LOAD_FAULT, LOAD_MISALIGNED, STORE_FAULT, STORE_MISALIGNED, Trap},
 };
 use emu_core::{
     bus::Bus,
-    cpu::CpuExit,
+    cpu::{CpuExit, Run},
     device::{Attrs, DevId},
     diag::Mistake,
 };
 use emu_engine::{
+    cache::CodeCache,
     guest::{Flow, Guest, JumpRule, Poll, Shape},
-    ir::{Block, Code, Insn, Op, Regs},
+    ir::{Block, Code, Insn, MEM_ALIGNED, MEM_STORE, Op, Regs},
+    run::run,
     views::{FREE, Views},
 };
 
@@ -151,6 +153,31 @@ impl Core {
         }
     }
 
+    /// Atomic accesses must be aligned.
+    fn check_alignment(addr: u32, size: u8, mem: u8, cause: u32) -> Result<(), Trap> {
+        let aligned = mem & MEM_ALIGNED == 0 || addr & (u32::from(size) - 1) == 0;
+        if aligned { Ok(()) } else { Err(Trap::new(cause, addr)) }
+    }
+
+    /// While code runs the reservation is in the register file, where compiled code finds it; this brings it back.
+    fn reservation_out(&mut self) {
+        let v = self.regs.get(RESERVATION);
+        self.csr.reservation = (v & 1 != 0).then_some(v & !1);
+    }
+
+    /// Puts it into the register file.
+    fn reservation_in(&mut self) {
+        self.regs.set(RESERVATION, self.csr.reservation.map_or(0, |addr| addr | 1));
+    }
+
+    /// Runs as [`emu_engine::run::run`] does.
+    pub(crate) fn run(&mut self, cache: &mut CodeCache, bus: &mut Bus, how: Run) -> (u64, CpuExit) {
+        self.reservation_in();
+        let ran = run(self, cache, bus, how);
+        self.reservation_out();
+        ran
+    }
+
     /// The address of the part of an access that failed: a misaligned one may begin in memory and end beyond it.
     fn failed_at(bus: &Bus, addr: u32, size: u8) -> u32 {
         let memory = |a: u32| bus.fabric.mem.peek(a.into(), &mut [0]) != 0;
@@ -218,6 +245,7 @@ impl Guest for Core {
         }
         if let Some(n) = self.csr.interrupt() {
             let pc = self.csr.take_interrupt(self.pc(), n);
+            self.reservation_in();
             self.set_pc(pc);
             self.taken += 1;
             self.spent += TRAP;
@@ -252,7 +280,17 @@ impl Guest for Core {
         Trap::new(FETCH_FAULT, pc)
     }
 
-    fn load(&mut self, bus: &mut Bus, addr: u32, size: u8, _: u8) -> Result<u32, Trap> {
+    /// What fails of an AMO's load is a store access fault (volume II, table 3.6), and it does not read what it may not write.
+    fn load(&mut self, bus: &mut Bus, addr: u32, size: u8, mem: u8) -> Result<u32, Trap> {
+        if mem & MEM_STORE != 0 {
+            Core::check_alignment(addr, size, mem, STORE_MISALIGNED)?;
+            let fault = Trap::new(STORE_FAULT, addr);
+            if !self.allowed(addr, size, Kind::Write) {
+                return Err(fault);
+            }
+            return self.load(bus, addr, size, 0).map_err(|_| fault);
+        }
+        Core::check_alignment(addr, size, mem, LOAD_MISALIGNED)?;
         if !self.allowed(addr, size, Kind::Read) {
             return Err(Trap::new(LOAD_FAULT, addr));
         }
@@ -266,7 +304,8 @@ impl Guest for Core {
         Ok(v as u32)
     }
 
-    fn store(&mut self, bus: &mut Bus, addr: u32, size: u8, v: u32, _: u8) -> Result<(), Trap> {
+    fn store(&mut self, bus: &mut Bus, addr: u32, size: u8, v: u32, mem: u8) -> Result<(), Trap> {
+        Core::check_alignment(addr, size, mem, STORE_MISALIGNED)?;
         if !self.allowed(addr, size, Kind::Write) {
             return Err(Trap::new(STORE_FAULT, addr));
         }
@@ -311,6 +350,7 @@ impl Guest for Core {
         let executed = trap.cause != FETCH_FAULT || half;
         let sp = self.regs.get(X0 + 2);
         let handler = self.csr.take_exception(pc, trap, executed, sp);
+        self.reservation_in();
         self.set_pc(handler);
         self.taken += 1;
         self.spent += TRAP;

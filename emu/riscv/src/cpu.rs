@@ -15,7 +15,7 @@ use emu_core::{
     fields::{self, Fields},
     save::{self, LoadError},
 };
-use emu_engine::{cache::CodeCache, guest::Guest, ir::Regs, jit, run::run};
+use emu_engine::{cache::CodeCache, guest::Guest, ir::Regs, jit};
 use serde::{Deserialize, Serialize};
 
 /// A RISC-V hart with its code cache.
@@ -67,7 +67,7 @@ impl Cpu for Hart {
     }
 
     fn run(&mut self, bus: &mut Bus, how: Run) -> (u64, CpuExit) {
-        run(&mut self.core, &mut self.cache, bus, how)
+        self.core.run(&mut self.cache, bus, how)
     }
 
     fn event(&mut self, _: Tag, _: &mut Bus) {}

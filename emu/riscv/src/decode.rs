@@ -1,10 +1,22 @@
 //! From RISC-V code to blocks of operations (volume I, chapters 2, 3, 7, 8, 9 and 16; opcodes of table 24.1).
 
-use crate::{X0, call, compressed, timing, trap};
-use emu_engine::ir::{Block, Builder, Code, MAX_INSNS, Op, TEMP, TRASH};
+use crate::{RESERVATION, X0, call, compressed, timing, trap};
+use emu_engine::ir::{Block, Builder, Code, MAX_INSNS, MEM_ALIGNED, MEM_STORE, Op, TEMP, TRASH};
 
 /// Two cores of this crate decode alike; no other front end's number is as large.
 pub(crate) const DECODER_ID: u64 = 0x5256_3332 << 32;
+
+/// funct5 of LR.W.
+const LR: u32 = 2;
+/// funct5 of SC.W.
+const SC: u32 = 3;
+/// funct5 of AMOSWAP.W.
+const SWAP: u32 = 1;
+
+/// Temporaries of atomic instructions: what was read, and what is made of it.
+const OLD: u8 = TEMP + 1;
+const OTHER: u8 = TEMP + 2;
+const DIFFERENCE: u8 = TEMP + 3;
 
 /// `None`: the instruction is illegal.
 type Done = Option<()>;
@@ -320,17 +332,71 @@ impl Tr {
     fn atomic(&mut self, w: Word) -> Done {
         let funct5 = w.bits(27, 5);
         let known = match funct5 {
-            call::LR => w.rs2() == 0,
-            call::SC => true,
-            other => other & 3 == 0 || other == call::SWAP,
+            LR => w.rs2() == 0,
+            SC => true,
+            other => other & 3 == 0 || other == SWAP,
         };
         if w.funct3() != 2 || !known {
             return None;
         }
         let (d, a, b) = (dst(w.rd()), src(w.rs1()), src(w.rs2()));
-        let op = self.call(call::ATOMIC);
-        (op.d, op.a, op.b, op.x) = (d, a, b, funct5 as u8);
+        match funct5 {
+            LR => {
+                self.imm(Code::OrI, OTHER, a, 1);
+                self.memory(Code::Ld32, d, a, MEM_ALIGNED);
+                self.op(Code::Mov, RESERVATION, OTHER, 0);
+            }
+            SC => self.store_conditional(d, a, b),
+            _ => {
+                self.memory(Code::Ld32, OLD, a, MEM_ALIGNED | MEM_STORE);
+                let new = self.combine(funct5, b);
+                self.memory(Code::St32, new, a, MEM_ALIGNED);
+                self.op(Code::Mov, d, OLD, 0);
+            }
+        }
         OK
+    }
+
+    /// The word at `r[a]`.
+    fn memory(&mut self, code: Code, d: u8, a: u8, mem: u8) {
+        let at = self.b.push(code, d, a, 0, 0);
+        self.b.op(at).x = mem;
+    }
+
+    /// SC.W: only if the reservation is for this address. It ends in any case, also if the store faults.
+    fn store_conditional(&mut self, d: u8, a: u8, b: u8) {
+        self.imm(Code::OrI, OTHER, a, 1);
+        self.op(Code::Xor, OTHER, OTHER, RESERVATION);
+        self.imm(Code::SltuI, OTHER, OTHER, 1);
+        self.imm(Code::MovI, RESERVATION, 0, 0);
+        let at = self.b.push(Code::StEx, d, a, b, 0);
+        let op = self.b.op(at);
+        (op.c, op.x, op.imm2) = (OTHER, MEM_ALIGNED, 4);
+    }
+
+    /// The slot of what an AMO stores, by funct5 (volume I, table 24.4), for what it read in [`OLD`].
+    fn combine(&mut self, funct5: u32, b: u8) -> u8 {
+        let code = match funct5 {
+            SWAP => return b,
+            0x00 => Code::Add,
+            0x04 => Code::Xor,
+            0x08 => Code::Or,
+            0x0c => Code::And,
+            _ => return self.lesser_or_greater(funct5, b),
+        };
+        self.op(code, OTHER, OLD, b);
+        OTHER
+    }
+
+    /// AMOMIN, AMOMAX, AMOMINU, AMOMAXU: all bits in which the two differ, or none, are exchanged.
+    fn lesser_or_greater(&mut self, funct5: u32, b: u8) -> u8 {
+        let (unsigned, greater) = (funct5 & 8 != 0, funct5 & 4 != 0);
+        self.op(if unsigned { Code::Sltu } else { Code::Slt }, OTHER, OLD, b);
+        self.imm(Code::RsbI, OTHER, OTHER, 0);
+        self.op(Code::Xor, DIFFERENCE, OLD, b);
+        self.op(Code::And, OTHER, OTHER, DIFFERENCE);
+        self.op(Code::Xor, OTHER, OTHER, if greater { OLD } else { b });
+        OTHER
     }
 
     fn system(&mut self, w: Word) -> Done {

@@ -10,7 +10,6 @@
 //! [`csr`] is the core without its instructions: plain data that knows neither the engine nor the bus.
 #![warn(missing_docs)]
 
-mod atomic;
 mod call;
 mod compressed;
 pub mod config;
@@ -32,3 +31,5 @@ pub use cpu::Hart;
 pub const X0: u8 = 64;
 /// Slot of the program counter.
 pub const PC: u8 = 20;
+/// Slot of the address that LR reserved, with bit 0 set, while code runs; 0: none.
+const RESERVATION: u8 = 26;

@@ -1,6 +1,7 @@
 //! A whole hart in a machine: hand-assembled code, exact traps, exact cycles, sleep, snapshots.
 
 mod asm;
+mod mend_atomic;
 mod user;
 
 use asm::*;
