@@ -88,6 +88,29 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// Windows one behind the other, at whole words: kind, size, and the gap before it.
+    fn laid_out(sizes: &[(u64, u64, u64)]) -> (Windows, u64) {
+        let (mut all, mut end) = (Windows::default(), 0x4000_0000);
+        for (i, (kind, size, gap)) in (0..).zip(sizes) {
+            let size = match kind {
+                1 => *size,
+                2 => 4,
+                _ => 0x1000,
+            };
+            let base = (end + gap).next_multiple_of(4);
+            all.add(Window { base, size, dev: DevId(i) });
+            end = base + size;
+        }
+        (all, end)
+    }
+
+    #[test]
+    fn mend_random_windows_do_not_overlap() {
+        let (all, _) = laid_out(&[(1, 5, 0), (1, 8, 1), (2, 9, 2), (1, 1, 0), (3, 0, 0)]);
+        let spans: Vec<_> = all.sorted().iter().map(|w| (w.base - 0x4000_0000, w.size)).collect();
+        assert_eq!(spans, [(0, 5), (8, 8), (20, 4), (24, 1), (28, 0x1000)]);
+    }
+
     proptest! {
         /// Small windows of one page, large ones and holes; the table finds what a search finds.
         #[test]
@@ -95,13 +118,7 @@ mod tests {
             sizes in proptest::collection::vec((1u64..6, 1u64..0x20_0000, 0u64..0x8000), 1..60),
             probes in proptest::collection::vec(any::<u64>(), 40),
         ) {
-            let (mut all, mut end) = (Windows::default(), 0x4000_0000);
-            for (i, (kind, size, gap)) in (0..).zip(&sizes) {
-                let size = match kind { 1 => *size, 2 => 4, _ => 0x1000 };
-                let base = (end + gap) & !3;
-                all.add(Window { base, size, dev: DevId(i) });
-                end = base + size;
-            }
+            let (all, end) = laid_out(&sizes);
             let edges = all.sorted().iter().flat_map(|w| [w.base.wrapping_sub(1), w.base, w.base + w.size - 1, w.base + w.size]);
             let inside = probes.iter().map(|p| 0x4000_0000 + p % (end - 0x4000_0000));
             for addr in edges.chain(inside).collect::<Vec<_>>() {
