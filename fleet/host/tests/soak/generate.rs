@@ -113,6 +113,7 @@ fn act(dice: &mut Dice, subject: &Subject, fleet: &Fleet, node: u32, at: u64, en
         .nodes()
         .nth(node as usize)
         .is_some_and(|n| n.machine.ports.iter().any(|p| p.kind == PortKind::Radio));
+    let known = has_radio || !Open::StationWithoutRadio.is_open();
     let input =
         |device: &str, name: &str, value| Act::Input { device: device.into(), name: name.into(), value };
     match dice.below(20) {
@@ -143,10 +144,8 @@ fn act(dice: &mut Dice, subject: &Subject, fleet: &Fleet, node: u32, at: u64, en
             level: dice.pick(&[None, Some(true), Some(false)]),
         },
         12 => Act::Present(dice.chance(2)),
-        13 if has_radio || !Open::MovedWithoutRadio.is_open() => {
-            Act::Move([dice.below(100) as f64, dice.below(2000) as f64, 0.0])
-        }
-        14..=16 => medium_fault(dice, fleet, node, at, end),
+        13 if known => Act::Move([dice.below(100) as f64, dice.below(2000) as f64, 0.0]),
+        14..=16 => medium_fault(dice, fleet, (node, known), at, end),
         17 => line_fault(dice, fleet).unwrap_or(Act::Present(true)),
         _ => {
             let value =
@@ -165,9 +164,12 @@ fn drift(dice: &mut Dice) -> i32 {
     }
 }
 
-fn medium_fault(dice: &mut Dice, fleet: &Fleet, node: u32, at: u64, end: u64) -> Act {
+/// `known`: the air may know of the node.
+fn medium_fault(dice: &mut Dice, fleet: &Fleet, (node, known): (u32, bool), at: u64, end: u64) -> Act {
     let medium = dice.below(fleet.media().count() as u64) as u32;
-    let fault = if medium == 0 {
+    let fault = if medium == 0 && !known {
+        Fault::Radio(RadioFault::SetLoss(dice.below(100) as f64 / 100.0))
+    } else if medium == 0 {
         Fault::Radio(radio_fault(dice, node, at, end))
     } else {
         Fault::Ethernet(ethernet_fault(dice, node))
@@ -186,7 +188,7 @@ fn radio_fault(dice: &mut Dice, node: u32, at: u64, end: u64) -> RadioFault {
             RadioFault::Jam { name: "j".into(), jammer }
         }
         3 => RadioFault::Unjam { name: "j".into() },
-        4 => RadioFault::Partition { groups: vec![vec![0], vec![1, node]] },
+        4 => RadioFault::Partition { groups: vec![vec![], vec![node]] },
         5 => RadioFault::Heal,
         6 => RadioFault::MoveTo { node, position: [50.0, 50.0, 1.0], speed: dice.below(3000) as f64 },
         7 => RadioFault::Unmute { node },

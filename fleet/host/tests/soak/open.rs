@@ -5,8 +5,9 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(dead_code, reason = "those that are not in the list are mended")]
 pub enum Open {
-    /// What was saved after a node without a radio was moved does not load: such nodes are not moved.
-    MovedWithoutRadio,
+    /// What was saved after a node without a radio was moved, or named by a fault of the air, does not load: such nodes are
+    /// not named.
+    StationWithoutRadio,
     /// A node whose clock drifts misses answers to its measurements of signal strength: clocks of such fleets do not drift.
     DriftAndMeasurement,
     /// Lines around exits and lock-ups come in another order: consoles are compared in order of time and node.
@@ -14,7 +15,7 @@ pub enum Open {
 }
 
 /// What is left out at present.
-pub const OPEN: &[Open] = &[Open::MovedWithoutRadio, Open::DriftAndMeasurement, Open::OrderAroundStops];
+pub const OPEN: &[Open] = &[Open::StationWithoutRadio, Open::DriftAndMeasurement, Open::OrderAroundStops];
 
 impl Open {
     pub fn is_open(self) -> bool {
