@@ -365,7 +365,7 @@ pub struct CheckArgs {
     pub engines: Vec<EngineName>,
     /// So often a run is cut: in one run it goes on in a copy, in one it is saved and loaded, in one a debugger reads.
     /// Cuts lie at the instants of events and instructions and beside them
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=100_000))]
     pub cuts: u32,
     /// Decides when cuts are
     #[arg(long, value_name = "N", default_value_t = 1)]
