@@ -6,7 +6,7 @@ use emu_core::{
     cpu::{CpuExit, Engine, Run},
     memory::RegionKind,
 };
-use emu_engine::cache::CodeCache;
+use emu_engine::{cache::CodeCache, guest::Guest};
 
 /// `adds r0, #1` again and again.
 fn counter(engine: Engine) -> (Core, Bus, CodeCache) {
