@@ -17,12 +17,12 @@
 #define WORDS 24u
 
 struct thread {
-    uint8_t stack[STACK];
+    uint8_t stack[STACK] __attribute__((aligned(32))); /* as the guard is */
     uint32_t seed, turns;
 };
 
 /* Both in one page, with their counters between the stacks. */
-static struct thread threads[2] __attribute__((aligned(32)));
+static struct thread threads[2];
 
 static void region(uint32_t number, uint32_t base, uint32_t attributes)
 {

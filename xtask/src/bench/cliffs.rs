@@ -25,11 +25,11 @@ pub fn near_code(name: &str) -> Result<Outcome> {
 
 fn near(name: &str, image: &str) -> Result<Outcome> {
     let theirs = run_guest("bench-near-other-rv32", VIRT, "near ok");
-    pair(name, &run_guest(image, VIRT, "near ok"), &theirs, 0.3).map(Outcome::Row)
+    pair(name, &run_guest(image, VIRT, "near ok"), &theirs, 0.4).map(Outcome::Row)
 }
 
 /// Threads whose stacks the MPU guards, by a region that moves at each change of threads.
 pub fn mpu(name: &str) -> Result<Outcome> {
     let ours = run_guest("bench-switch-mpu", AN385, "switch ok");
-    pair(name, &ours, &run_guest("bench-switch", AN385, "switch ok"), 0.3).map(Outcome::Row)
+    pair(name, &ours, &run_guest("bench-switch", AN385, "switch ok"), 0.35).map(Outcome::Row)
 }
