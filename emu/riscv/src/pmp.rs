@@ -62,7 +62,7 @@ impl Pmp {
     pub fn write_addr(&mut self, n: usize, v: u32) {
         let locked = |i: usize| self.cfg.get(i).is_some_and(|c| c & LOCK != 0);
         let begins = self.cfg.get(n + 1).is_some_and(|c| c >> 3 & 3 == TOR);
-        if !locked(n) && !(begins && locked(n + 1)) {
+        if !(locked(n) || begins && locked(n + 1)) {
             self.addr[n] = v;
         }
     }

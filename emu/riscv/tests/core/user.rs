@@ -470,7 +470,7 @@ fn mend_modes_and_protection_by_slices_copies_and_engines() {
                 m.run_until((m.now() + cut * super::CYCLE).min(emu_core::Time(end)));
                 if reload {
                     let saved = m.save();
-                    m = if m.now().0 % 200 == 0 { m.fork() } else { mixed() };
+                    m = if m.now().0.is_multiple_of(200) { m.fork() } else { mixed() };
                     m.set_engine(engine);
                     m.load(&saved).expect("what was saved loads");
                 }
