@@ -260,7 +260,7 @@ fn mend_the_tail_of_an_instruction_in_the_next_page_is_code() {
                 1 => bench.poke(RAM + 0x2000, &[tail(k)]),
                 _ => assert!(bench.bus.fabric.mem.dma_write((RAM + 0x2000).into(), &[low])),
             }
-            bench.run(40);
+            bench.run(80);
             assert_eq!(bench.core.regs.get(5), u32::from(k), "{engine:?}, mixed: {mixed}");
             bench.core.regs.set(0, RAM + 0x40);
             bench.run(700);
