@@ -4,7 +4,7 @@
 //! it is on no medium) need not wait there: it runs on until it acts on a medium, for a whole run of the fleet if it
 //! sleeps. So a large idle fleet visits each node once, and not at every wake-up of every other.
 //!
-//! Its acts wait for the barrier to come up to them, and so does what it prints. Until the medium has taken its acts it
+//! Its acts wait for the barrier to come up to them, and so do what it prints and a stop of it. Until the medium has taken its acts it
 //! goes with the others.
 
 use crate::{Executor, Fleet, Node, fleet::HOME};
@@ -20,7 +20,7 @@ impl Fleet {
         let limit = end.min(command).min(self.now + self.slice.max(1));
         let mut due = self.ahead.until(limit);
         // Who stands at the limit and is busy goes on in the next run.
-        due.retain(|i| self.islands[*i as usize].as_ref().is_some_and(|i| i.due() <= limit));
+        due.retain(|i| self.islands[*i as usize].as_ref().is_some_and(|i| !i.stopped() && i.due() <= limit));
         for some in due.chunks(BATCH) {
             if executor.interrupted() {
                 return;

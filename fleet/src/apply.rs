@@ -90,7 +90,8 @@ impl Fleet {
         let done = match &command.act {
             Act::Move(position) => {
                 node.position = *position;
-                if let Medium::Radio(m) = &mut self.networks[RADIO as usize].medium {
+                let network = &mut self.networks[RADIO as usize];
+                if let (Medium::Radio(m), true) = (&mut network.medium, network.stations.contains_key(&id)) {
                     m.move_to(command.at, id, *position, 0.0);
                 }
                 true

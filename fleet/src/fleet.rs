@@ -37,7 +37,7 @@ use std::{
 pub enum FleetExit {
     /// The wanted time is reached.
     Reached,
-    /// A node stopped; the others are at most one epoch ahead.
+    /// A node stopped at its [`Node::now`]; the others are there or at most one epoch ahead.
     Stopped {
         /// Which.
         node: u32,
@@ -53,6 +53,15 @@ pub enum FleetExit {
         /// Its code.
         code: u32,
     },
+}
+
+/// A run that ends because of what its guests do (print, end themselves, lock up) ends at the next multiple of this many
+/// nanoseconds. So no epoch in which somebody does something reaches beyond one.
+pub const GRID: u64 = 10_000_000;
+
+/// The first instant of the grid after `t`.
+pub fn grid_after(t: Time) -> Time {
+    Time((t.0 / GRID + 1).saturating_mul(GRID))
 }
 
 /// The number of the radio medium, which every fleet has.
@@ -125,7 +134,7 @@ pub struct Fleet {
 
 /// What the air may still say to a station that has ceased to listen, in vain.
 fn is_late(msg: &Msg) -> bool {
-    matches!(msg, Msg::Air(AirEvent::Rssi { .. } | AirEvent::Lost { .. }))
+    matches!(msg, Msg::Air(AirEvent::Lost { .. }))
 }
 
 /// Why a node is always there outside an epoch.
@@ -297,38 +306,29 @@ impl Fleet {
 
     // ---- running ----
 
-    /// Runs up to `end` or the first stop.
+    /// Runs up to `end` or the first stop. Stops are told in order of time and node, whatever the epochs.
     pub fn run_until(&mut self, end: Time, executor: &dyn Executor) -> FleetExit {
         loop {
-            if let Some(exit) = self.next_stop() {
-                return exit;
-            }
             if executor.interrupted() {
                 return FleetExit::Interrupted;
             }
             if self.open_epoch.is_none() {
                 self.apply_due();
-                if self.now >= end {
+                if self.now >= end && self.first_stop().is_none_or(|(at, _)| at > self.now) {
                     return FleetExit::Reached;
                 }
                 self.run_ahead(end, executor);
                 // Who has not run ahead because of an interruption must not be left behind an epoch.
-                let whole = self.stopped.is_empty() && !executor.interrupted();
-                let barrier = if whole { self.barrier(end) } else { self.now };
-                self.open_epoch = Some(barrier);
-                if !self.stopped.is_empty() {
-                    self.show_until_stop();
-                    continue;
-                }
+                let whole = !executor.interrupted();
+                self.open_epoch = Some(if whole { self.barrier(end) } else { self.now });
             }
             let barrier = self.open_epoch.unwrap_or(end);
             self.run_epoch(barrier, executor);
             if executor.interrupted() {
                 continue; // the epoch stays open
             }
-            if !self.stopped.is_empty() {
-                self.show_until_stop();
-                continue;
+            if let Some(exit) = self.tell_stop(barrier) {
+                return exit;
             }
             self.open_epoch = None;
             self.close_epoch(barrier);
@@ -347,25 +347,35 @@ impl Fleet {
         exit
     }
 
-    /// The first stop not told yet.
-    fn next_stop(&mut self) -> Option<FleetExit> {
-        let node = self.stopped.pop_first()?;
+    /// The first stop not told yet: when and who.
+    fn first_stop(&self) -> Option<(Time, u32)> {
+        self.stopped.iter().map(|&node| (self.node(node).now(), node)).min()
+    }
+
+    /// Tells the first stop of an epoch in which everybody has come as far as its barrier or a stop, with what was
+    /// printed before. Who ran ahead and stopped beyond the barrier is told when the others are there.
+    fn tell_stop(&mut self, barrier: Time) -> Option<FleetExit> {
+        let (at, node) = self.first_stop().filter(|(at, _)| *at <= barrier)?;
+        self.stopped.remove(&node);
+        self.show_until(at);
         match self.at(node).stop.take() {
             Some(Stop::Exit(exit)) => Some(FleetExit::Stopped { node, exit }),
             Some(Stop::Ended(code)) => Some(FleetExit::Exited { node, code }),
-            None => self.next_stop(),
+            None => self.tell_stop(barrier),
         }
     }
 
     /// The end of the next epoch: nobody hears anything of it before then.
-    fn barrier(&self, end: Time) -> Time {
+    pub(crate) fn barrier(&self, end: Time) -> Time {
         let command = self.pending.first_key_value().map_or(Time::MAX, |(k, _)| k.0);
         let decision = self.networks.iter().map(|n| n.medium.next_decision()).min().unwrap_or(Time::MAX);
         let latency = |a: &NodeAct| self.networks[a.medium as usize].medium.latency();
         let waiting = self.acts.iter().map(|a| a.at + latency(a)).min().unwrap_or(Time::MAX);
         let slice = self.now + self.slice.max(1);
+        let stop = self.first_stop().map_or(Time::MAX, |(at, _)| at);
+        let grid = grid_after(self.activity.first().max(self.now));
         let barrier = end.min(self.heard.first()).min(command).min(decision).min(waiting).min(slice);
-        barrier.max(self.now)
+        barrier.min(stop).min(grid).max(self.now)
     }
 
     /// Runs everything that is due to the barrier. A node that waits for the medium's answer to a measurement gets it
@@ -376,17 +386,33 @@ impl Fleet {
             if executor.interrupted() {
                 return;
             }
+            if self.first_stop().is_some_and(|(at, _)| at <= barrier) {
+                return; // who stands there may still act before the others' measurements are over
+            }
             let held = |f: &Fleet| f.islands.iter().flatten().filter_map(|i| i.held()).min();
             let Some(at) = self.holding.then(|| held(self)).flatten() else { return };
-            self.decide(at.min(barrier));
-            for i in 0..self.islands.len() {
-                let Some(island) = &mut self.islands[i] else { continue };
-                if island.held() == Some(at) {
-                    let held = island.nodes_mut().filter(|n| n.machine.held() && n.now() == at);
-                    held.for_each(|n| n.machine.release());
-                    self.refresh(i);
-                }
+            if at > barrier {
+                return; // by a slow clock's last nanosecond: the next epoch's
             }
+            self.decide(at);
+            self.answer(at);
+        }
+    }
+
+    /// Everything up to `at` is decided: whoever waits there for a medium's answer gets it and goes on.
+    fn answer(&mut self, at: Time) {
+        for i in 0..self.islands.len() {
+            let Some(island) = self.islands[i].as_mut().filter(|i| i.held() == Some(at)) else { continue };
+            for node in island.nodes_mut().filter(|n| n.machine.held() && n.now() == at) {
+                for i in 0..node.seats.len() {
+                    let Seat { line: false, medium, station, .. } = node.seats[i] else { continue };
+                    if let Some(d) = self.networks[medium as usize].medium.answer(station, at) {
+                        node.hear(false, medium, station, d.msg);
+                    }
+                }
+                node.machine.release();
+            }
+            self.refresh(i);
         }
     }
 
@@ -434,7 +460,7 @@ impl Fleet {
     }
 
     /// The media take the acts up to `to` and decide; deliveries happen at `to`, to which every node concerned has run.
-    fn decide(&mut self, to: Time) {
+    pub(crate) fn decide(&mut self, to: Time) {
         let before = self.now;
         self.acts.sort_by_key(|a| (a.at, a.node, a.seq));
         let n = self.acts.partition_point(|a| a.at <= to);
@@ -466,13 +492,6 @@ impl Fleet {
                 self.collect(home as usize);
             }
         }
-    }
-
-    /// What was printed before the stop is shown with it.
-    fn show_until_stop(&mut self) {
-        let stops = self.stopped.iter().map(|&i| self.node(i).now());
-        let stop = stops.min().unwrap_or(self.now);
-        self.show_until(stop);
     }
 
     fn show_until(&mut self, end: Time) {

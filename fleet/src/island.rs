@@ -257,3 +257,27 @@ impl Lines {
         decided.min(waiting)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config, determinism::tests::Shelf};
+    use emu_core::link::Msg;
+
+    #[test]
+    fn mend_acts_on_lines_of_one_instant_are_in_order_of_their_nodes() {
+        let node = |n: &str| format!("[node.{n}]\nmachine = \"mps2-an385\"\nimage = \"raw\"\nat = 0\n");
+        let file = node("a") + &node("b") + "[[uart]]\na = \"a.uart0\"\nb = \"b.uart0\"\n";
+        let (mut fleet, _) = config::load("f.toml", &file, None, &Shelf).unwrap_or_else(|e| panic!("{e}"));
+        let act = |node: u32, at: u64| {
+            let act = Msg::Level(Some(true));
+            NodeAct { at: Time(at), node, seq: 1, medium: 0, station: node, act }
+        };
+        let island = fleet.island(0);
+        island.lines.as_mut().expect("a line").acts = vec![act(1, 900_000), act(0, 900_000), act(1, 800_000)];
+        island.run_until(Time(1000));
+        let (_, acts) = island.lines_state().expect("a line");
+        let order: Vec<_> = acts.iter().map(|a| (a.at.0, a.node)).collect();
+        assert_eq!(order, [(800_000, 1), (900_000, 0), (900_000, 1)]);
+    }
+}

@@ -18,6 +18,8 @@ pub mod image;
 pub mod island;
 pub mod machines;
 pub mod node;
+#[cfg(test)]
+mod order_tests;
 pub mod record;
 #[cfg(test)]
 mod record_tests;
@@ -30,7 +32,7 @@ pub mod wiring;
 
 pub use command::{Act, Command};
 pub use executor::{Executor, Serial};
-pub use fleet::{End, Fleet, FleetExit, MediumId};
+pub use fleet::{End, Fleet, FleetExit, GRID, MediumId, grid_after};
 pub use island::Island;
 pub use netsim::gateway;
 pub use node::{ConsoleByte, Node};

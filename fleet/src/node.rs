@@ -227,7 +227,8 @@ impl Node {
 
     /// From the fleet's time `now` on its clock gains `ppm`.
     pub(crate) fn set_drift(&mut self, now: Time, ppm: i32) {
-        self.skew = Skew::new(now, self.machine.now(), ppm);
+        // By its old clock it may be a nanosecond further: what it has done stays before what it will do.
+        self.skew = Skew::new(now.max(self.now()), self.machine.now(), ppm);
     }
 
     /// After a load: what was not told before the save will be told.

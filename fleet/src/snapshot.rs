@@ -168,6 +168,9 @@ impl Fleet {
         for i in 0..nodes {
             let untold = self.stopped.contains(&i);
             self.at(i).stop_again(untold);
+            if self.node(i).stop.is_none() {
+                self.stopped.remove(&i); // a debugger's stop is no state
+            }
         }
         if self.logging {
             self.log_media();
@@ -185,8 +188,10 @@ impl Fleet {
             && self.acts.iter().all(|a| a.at >= now && known(a))
             && self.fresh.iter().all(|b| b.node < nodes)
             && self.networks.iter().all(|n| {
+                // A fault of the air may name any node, with a radio or without.
                 let most = n.stations.last_key_value().map_or(0, |s| s.0 + 1);
-                n.medium.fits(most, now)
+                let air = matches!(n.medium, Medium::Radio(_));
+                n.medium.fits(if air { most.max(nodes) } else { most }, now)
             })
             && self.islands.iter().flatten().all(|i| i.next_activity() >= now)
             && self.nodes().all(|n| {

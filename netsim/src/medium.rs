@@ -137,6 +137,13 @@ impl Medium {
         }
     }
 
+    /// A station's measurement is over at `at`, up to which everything is decided and before which every act is known: the
+    /// answer, if there was one.
+    pub fn answer(&mut self, station: u32, at: Time) -> Option<Delivery> {
+        let Medium::Radio(m) = self else { return None };
+        m.answer(station, at).map(|d| Delivery { at: d.at, station: d.node, msg: Msg::Air(d.event) })
+    }
+
     /// What was loaded fits so many stations at `now`.
     pub fn fits(&self, stations: u32, now: Time) -> bool {
         match self {

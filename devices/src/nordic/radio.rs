@@ -23,8 +23,8 @@
 //!
 //! ## What this radio promises
 //! [`Device::lookahead`] is the least time to the next [`RadioAct::TxStart`] or [`RadioAct::TxAbort`], whatever CPU and
-//! PPI do. RxOn, RxOff and Sample are not covered: they change nothing for anybody else. A Sample must be answered
-//! when [`RSSI_NS`] have passed.
+//! PPI do. RxOn, RxOff and Sample are not covered: they change nothing for anybody else. A Sample is answered
+//! when [`RSSI_NS`] of this node's clock have passed and its machine holds.
 //!
 //! ## Logical addresses
 //! Addresses match as a whole: a frame of 4 address bytes is never heard by a receiver set to 5 (17.1.4).
@@ -48,7 +48,7 @@ use serde::{Deserialize, Serialize};
 pub const TX_RAMP_NS: u64 = 140_000;
 /// RXEN to READY, in nanoseconds.
 pub const RX_RAMP_NS: u64 = 138_000;
-/// RSSISTART to RSSIEND, in nanoseconds: a [`RadioAct::Sample`] is answered when this time has passed.
+/// RSSISTART to RSSIEND, in nanoseconds: a [`RadioAct::Sample`] is answered at its end.
 pub const RSSI_NS: u64 = 8_800;
 /// Bits of the preamble (17.1.1).
 const PREAMBLE_BITS: u32 = 8;

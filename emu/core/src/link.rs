@@ -114,7 +114,8 @@ pub enum RadioAct {
     },
     /// The receiver stops listening.
     RxOff,
-    /// The radio asks for the signal strength on its channel; [`AirEvent::Rssi`] answers.
+    /// The radio begins to measure the signal strength on its channel; [`AirEvent::Rssi`] answers when its machine holds
+    /// at the end of the measurement.
     Sample,
 }
 

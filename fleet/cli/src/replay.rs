@@ -24,7 +24,6 @@ use fleet::{
 use fleet_host::{
     Folder, load,
     record::{Recorded, read},
-    runner::GRID,
     signals,
     usage::cpu_time,
 };
@@ -165,7 +164,7 @@ impl Spectator for Watch {
         };
         loop {
             // A debugger that interrupts is heard from time to time.
-            let next = if self.debug.debugs() { to.min(Time((fleet.now().0 / GRID + 1) * GRID)) } else { to };
+            let next = if self.debug.debugs() { to.min(fleet::grid_after(fleet.now())) } else { to };
             match self.debug.run(fleet, next, executor, alone) {
                 FleetExit::Reached if next < to => {}
                 FleetExit::Reached => {

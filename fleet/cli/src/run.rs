@@ -74,6 +74,7 @@ pub fn run(args: &RunArgs) -> Result<Code, Failure> {
         digest_every: args.common.digest_every,
         typed_to: view.typed(),
         live,
+        watched: args.until.is_some(),
         wait_for_debugger: args.gdb_wait,
     };
     let mut show = show(args, &side, view, &fleet)?;

@@ -116,11 +116,11 @@ impl Watcher for Show {
                 writeln!(self.notes, "\npaused at {} s; Ctrl-A p goes on", fleet.now())
             }
             Note::Paused(false) => writeln!(self.notes, "on"),
-            Note::Exited { node, code } if several => {
-                writeln!(self.notes, "{} ended itself with {code} at {}", name(node), fleet.now())
+            Note::Exited { at, node, code } if several => {
+                writeln!(self.notes, "{} ended itself with {code} at {at}", name(node))
             }
-            Note::LockedUp { node, .. } if several => {
-                writeln!(self.notes, "{} locked up at {}", name(node), fleet.now())
+            Note::LockedUp { at, node, .. } if several => {
+                writeln!(self.notes, "{} locked up at {at}", name(node))
             }
             Note::Exited { .. } | Note::LockedUp { .. } => Ok(()),
         };

@@ -289,19 +289,22 @@ impl Lab {
         (now + u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)).min(FAR).max(now)
     }
 
-    fn run_until(&mut self, end: Time) -> Result<(), LabError> {
+    fn run_until(&mut self, mut end: Time) -> Result<(), LabError> {
+        let mut failed = None;
         loop {
             let exit = self.fleet.run_until(end, &*self.executor);
             for b in self.fleet.take_console() {
                 self.said[b.node as usize].text.push(b.byte);
             }
             match exit {
-                FleetExit::Reached | FleetExit::Interrupted => return Ok(()),
+                FleetExit::Reached | FleetExit::Interrupted => return failed.map_or(Ok(()), Err),
                 FleetExit::Stopped { node, exit: emu_core::machine::Exit::Lockup(_, pc) } => {
-                    let (at, seed) = (self.fleet.now(), self.fleet.seed());
-                    let n = self.fleet.nodes().nth(node as usize);
-                    let (node, place) = n.map(|n| (n.name.clone(), n.firmware.place(pc))).unwrap_or_default();
-                    return Err(LabError::LockedUp { node, place, at, seed });
+                    let seed = self.fleet.seed();
+                    let Some(n) = self.fleet.nodes().nth(node as usize) else { continue };
+                    let (node, place, at) = (n.name.clone(), n.firmware.place(pc), n.now());
+                    failed.get_or_insert(LabError::LockedUp { node, place, at, seed });
+                    // The others go on to the next millisecond: where they stand does not depend on the epochs.
+                    end = end.min(Time((at.0 / TICK + 1) * TICK));
                 }
                 FleetExit::Stopped { .. } | FleetExit::Exited { .. } => {}
             }

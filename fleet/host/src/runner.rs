@@ -1,8 +1,8 @@
 //! Runs a fleet for a person or a program, in steps of virtual time between which the outside is listened to.
 //!
-//! Where a run ends does not depend on the host: the steps end at multiples of [`GRID`], at the plan's own times, or
-//! at a guest's stop, whatever the slice and the number of threads. Only a person who types makes a run unrepeatable,
-//! and what they typed is in the journal.
+//! Where a run ends does not depend on the host: at the plan's own time, or at the next multiple of [`GRID`] after what
+//! ends it was printed or the last guest stopped, whatever the slice and the number of threads. Only a person who types
+//! makes a run unrepeatable, and what they typed is in the journal.
 
 use crate::{
     capture::Capture,
@@ -15,11 +15,9 @@ use crate::{
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 use emu_core::{Time, machine::Exit};
 use emu_debug::StopReason;
-use fleet::{Act, Command, ConsoleByte, Executor, Fleet, FleetExit, NodeState};
+use fleet::{Act, Command, ConsoleByte, Executor, Fleet, FleetExit, GRID, Node, NodeState, grid_after};
 use std::{ops::ControlFlow, time::Duration};
 
-/// Steps end at multiples of this many nanoseconds.
-pub const GRID: u64 = 10_000_000;
 /// A fleet of at least so many nodes takes longer steps while it is quiet: its nodes take turns in the host's cache, and
 /// each visit should be worth it.
 const LARGE: usize = 200;
@@ -41,6 +39,8 @@ pub struct Plan {
     pub typed_to: Option<(u32, u16)>,
     /// A person is there: a run in which nothing happens any more goes on.
     pub live: bool,
+    /// The watcher waits for something to be printed, which ends the run: no step is longer than [`GRID`].
+    pub watched: bool,
     /// Wait for a debugger before the first instruction.
     pub wait_for_debugger: bool,
 }
@@ -75,6 +75,8 @@ pub enum Note {
     RecordingFailed(String),
     /// A guest ended itself.
     Exited {
+        /// When.
+        at: Time,
         /// Which node.
         node: u32,
         /// Its exit code.
@@ -82,6 +84,8 @@ pub enum Note {
     },
     /// A guest's CPU locked up.
     LockedUp {
+        /// When.
+        at: Time,
         /// Which node.
         node: u32,
         /// Where.
@@ -91,12 +95,17 @@ pub enum Note {
 
 /// Sees a run as it happens.
 pub trait Watcher {
-    /// Bytes that consoles printed, in order of time and node. `Break` ends the run.
+    /// Bytes that consoles printed, in order of time and node. `Break` ends the run soon: at the grid's next instant.
     fn console(&mut self, bytes: &[ConsoleByte]) -> ControlFlow<()>;
     /// Something else happened.
     fn note(&mut self, fleet: &Fleet, note: Note);
     /// A step is done.
     fn step(&mut self, _now: Time) {}
+}
+
+/// The first instant of the grid that is not before `t`.
+fn grid_from(t: Time) -> Time {
+    Time(t.0.div_ceil(GRID).saturating_mul(GRID))
 }
 
 /// Why the fleet is where it is.
@@ -120,6 +129,12 @@ pub struct Runner {
     still: u32,
     /// Steps in a row in which nothing was printed.
     quiet: u32,
+    /// Something was printed since the last step was over.
+    printed: bool,
+    /// The watcher has seen what it wanted: when the run ends.
+    seen: Option<Time>,
+    /// When the last guest ended itself or locked up.
+    last_stop: Time,
     /// What is on the air is written there.
     pub capture: Option<Capture>,
     /// The way of its gateways to the host's network.
@@ -153,6 +168,9 @@ impl Runner {
             paused: false,
             still: 0,
             quiet: 0,
+            printed: false,
+            seen: None,
+            last_stop: Time::ZERO,
             capture: None,
             outlet: None,
             recording: None,
@@ -212,9 +230,12 @@ impl Runner {
                 self.pause(watcher);
                 continue;
             }
-            let now = self.fleet().now();
-            if self.plan.end.is_some_and(|end| end <= now) {
-                return End::TimeUp;
+            let (now, ending) = (self.fleet().now(), self.ending());
+            let planned = self.plan.end.is_some_and(|end| end <= now);
+            match ending {
+                Some((at, end)) if at <= now || planned => return end,
+                None if planned => return End::TimeUp,
+                _ => {}
             }
             let Some(target) = self.target(now) else { continue };
             if let Some(end) = self.step(target, watcher) {
@@ -272,7 +293,7 @@ impl Runner {
     /// The distance between steps. It depends on nothing but the fleet: twice the last one while nobody prints.
     fn grid(&self) -> u64 {
         let large = self.fleet.as_ref().expect(HOME).nodes().len() >= LARGE;
-        if large { GRID << self.quiet.min(MOST_GRIDS) } else { GRID }
+        if large && !self.plan.watched { GRID << self.quiet.min(MOST_GRIDS) } else { GRID }
     }
 
     /// How far to run now; `None` after a wait for the host.
@@ -281,7 +302,8 @@ impl Runner {
             return self.begun; // whatever the pace: nobody can go back
         }
         let alone = !self.plan.live && !self.debuggers.any() && self.outlet.is_none();
-        let last = self.plan.end.unwrap_or(Time::MAX).min(self.next_digest);
+        let ending = self.ending().map_or(Time::MAX, |(at, _)| at);
+        let last = self.plan.end.unwrap_or(Time::MAX).min(self.next_digest).min(ending);
         if self.still > 1 && alone && last < Time::MAX {
             return Some(last); // nothing will happen before then
         }
@@ -327,8 +349,10 @@ impl Runner {
             let _ = fleet.run_until(fleet.now(), &*self.executor);
         }
         let printed = fleet.take_console();
-        self.quiet = if printed.is_empty() { self.quiet.saturating_add(1) } else { 0 };
-        let seen = watcher.console(&printed);
+        self.printed |= !printed.is_empty();
+        if watcher.console(&printed).is_break() {
+            self.seen.get_or_insert(grid_from(target));
+        }
         watcher.step(fleet.now());
         if let Some(capture) = &mut self.capture
             && let Err(e) = capture.take(fleet)
@@ -338,25 +362,37 @@ impl Runner {
         }
         self.record(exit == FleetExit::Reached, watcher);
         self.take_exit(exit, watcher);
-        if seen.is_break() {
-            return Some(End::Seen);
-        }
+        if exit == FleetExit::Reached { self.reached(watcher) } else { None }
+    }
+
+    /// A step is over, and no node stands in the middle of an epoch.
+    fn reached(&mut self, watcher: &mut dyn Watcher) -> Option<End> {
+        self.quiet = if std::mem::take(&mut self.printed) { 0 } else { self.quiet.saturating_add(1) };
         let fleet = self.fleet.as_mut().expect(HOME);
-        if fleet.now() >= self.next_digest && exit == FleetExit::Reached {
+        if fleet.now() >= self.next_digest {
             let (now, digest) = (fleet.now(), fleet.digest());
             watcher.note(fleet, Note::Digest(now, digest));
             self.next_digest = now + self.plan.digest_every.unwrap_or(u64::MAX);
         }
-        if fleet.nodes().all(|n| n.state != NodeState::Running) {
-            return self.all_stopped(target, watcher);
-        }
-        let running = fleet.nodes().filter(|n| n.state == NodeState::Running);
-        let asleep = running.map(|n| n.machine.next_activity()).all(|t| t == Time::MAX);
+        let mut running = fleet.nodes().filter(|n| n.state == NodeState::Running).peekable();
+        let any = running.peek().is_some();
+        let asleep = any && running.map(|n| n.machine.next_activity()).all(|t| t == Time::MAX);
         let dead = asleep && !fleet.has_pending() && self.outlet.is_none();
         self.still = if dead { self.still.saturating_add(1) } else { 0 };
         // One more step lets what is still on the air arrive.
         let over = self.still > 1 && self.plan.end.is_none() && !self.plan.live && !self.debuggers.any();
         over.then_some(End::Asleep)
+    }
+
+    /// When and why the run ends because of what the guests did: at an instant of the grid after it, so that neither
+    /// slices nor threads count.
+    fn ending(&self) -> Option<(Time, End)> {
+        if let Some(at) = self.seen {
+            return Some((at, End::Seen));
+        }
+        let fleet = self.fleet.as_ref().expect(HOME);
+        let over = fleet.nodes().all(|n| n.state != NodeState::Running);
+        over.then(|| (grid_after(self.last_stop).max(grid_from(fleet.now())), End::Stopped))
     }
 
     fn record(&mut self, reached: bool, watcher: &mut dyn Watcher) {
@@ -369,27 +405,15 @@ impl Runner {
         }
     }
 
-    /// Brings the fleet to a time that does not depend on how epochs were cut.
-    fn all_stopped(&mut self, target: Time, watcher: &mut dyn Watcher) -> Option<End> {
-        if self.debuggers.holds() {
-            return None; // somebody wants to look at the lockup
-        }
-        loop {
-            let fleet = self.fleet.as_mut().expect(HOME);
-            let exit = fleet.run_until(target, &*self.executor);
-            let _ = watcher.console(&fleet.take_console());
-            if matches!(exit, FleetExit::Reached | FleetExit::Interrupted) {
-                return Some(End::Stopped);
-            }
-            self.take_exit(exit, watcher);
-        }
-    }
-
     fn take_exit(&mut self, exit: FleetExit, watcher: &mut dyn Watcher) {
         let fleet = self.fleet.as_ref().expect(HOME);
+        let now = |node: u32| fleet.nodes().nth(node as usize).map_or(fleet.now(), Node::now);
         match exit {
             FleetExit::Reached | FleetExit::Interrupted => {}
-            FleetExit::Exited { node, code } => watcher.note(fleet, Note::Exited { node, code }),
+            FleetExit::Exited { node, code } => {
+                self.last_stop = self.last_stop.max(now(node));
+                watcher.note(fleet, Note::Exited { at: now(node), node, code });
+            }
             FleetExit::Stopped { node, exit } => match exit {
                 Exit::Break(_) => self.debuggers.stopped(&mut self.fleet, node, StopReason::Breakpoint),
                 Exit::Watch(_, addr, write) => {
@@ -397,7 +421,8 @@ impl Runner {
                 }
                 Exit::Stepped(_) => self.debuggers.stepped(&mut self.fleet, node),
                 Exit::Lockup(_, pc) => {
-                    watcher.note(fleet, Note::LockedUp { node, pc });
+                    self.last_stop = self.last_stop.max(now(node));
+                    watcher.note(fleet, Note::LockedUp { at: now(node), node, pc });
                     self.debuggers.stopped(&mut self.fleet, node, StopReason::Lockup);
                 }
                 Exit::Reached | Exit::Held | Exit::Semihost(_) | Exit::Ended(_) => {}

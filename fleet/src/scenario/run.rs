@@ -545,6 +545,8 @@ impl<'a> Runner<'a> {
             player.play(&mut self.s.fleet, to);
         }
         self.players.retain(|p| p.due() < Time::MAX);
+        // The fleet goes on to the tick, which does not depend on the epochs.
+        let mut failed = None;
         loop {
             let exit = self.observer.run(self.s, to, self.executor);
             let bytes = self.s.fleet.take_console();
@@ -563,10 +565,13 @@ impl<'a> Runner<'a> {
                     self.lockup = true;
                     let place = self.s.fleet.node(node).firmware.place(pc);
                     let what = format!("{} locked up at {place}", self.name(node));
-                    return Err(Failed { timed_out: false, what, nodes: vec![node], step: None });
+                    failed.get_or_insert(Failed { timed_out: false, what, nodes: vec![node], step: None });
                 }
                 FleetExit::Exited { .. } | FleetExit::Stopped { .. } => {}
             }
+        }
+        if let Some(failed) = failed {
+            return Err(failed);
         }
         if self.live {
             let now = self.s.fleet.now();

@@ -9,7 +9,14 @@ use fleet::{
 /// The committed guests by name.
 pub struct Shelf;
 
-const GUESTS: &[(&str, &[u8])] = &[("irqloop", include_bytes!("../../../images/guests/cuts/irqloop.elf"))];
+macro_rules! guests {
+    ($($name:literal),*) => {
+        &[$(($name, include_bytes!(concat!("../../../images/guests/cuts/", $name, ".elf")))),*]
+    };
+}
+
+const GUESTS: &[(&str, &[u8])] =
+    guests!["irqloop", "rssi", "rxprint", "talk", "end-soon", "end-later", "end-quiet", "lock"];
 
 impl Files for Shelf {
     fn image(&self, name: &str) -> Result<Vec<u8>, String> {

@@ -19,7 +19,6 @@ impl RadioMedium {
         match decision {
             Decision::Sync(id, delay) => self.decide_sync(id, delay, at),
             Decision::End(id, delay) => self.decide_end(id, delay, at),
-            Decision::Sample(node, start) => self.decide_sample(node, start, at),
         }
     }
 
@@ -188,7 +187,8 @@ impl RadioMedium {
 
     // ---- measurements ----
 
-    fn decide_sample(&mut self, node: u32, start: Time, end: Time) {
+    /// The mean power in dBm that a node measures in a time.
+    pub(super) fn measured(&self, node: u32, (start, end): (Time, Time)) -> i8 {
         let mut sum = math::from_db(self.config.noise_floor_dbm) + self.config.ambient_mw();
         let listening = self.stations.get(node).filter(|s| !s.muted).and_then(|s| s.rx);
         if let Some(rx) = listening {
@@ -197,8 +197,7 @@ impl RadioMedium {
                 sum += mw * to.since(from) as f64 / end.since(start) as f64;
             }
         }
-        let dbm = whole_dbm(math::centi_dbm(sum));
-        self.ready.push(Delivery { at: end, node, event: AirEvent::Rssi { dbm } });
+        whole_dbm(math::centi_dbm(sum))
     }
 
     // ---- interference ----

@@ -31,8 +31,8 @@
 //! the rest of it in the later one's noise.
 //!
 //! ## Carrier sense
-//! A Sample at `t` is answered at `t` plus the physical layer's time (nRF51: 8.8 us) with the mean power over that time. A
-//! frame whose first bit left `d` ago, less the propagation delay, is seen whole if `d` is at least 0 at the Sample,
+//! A Sample is answered when the node asks ([`RadioMedium::answer`]), since the time it measures (nRF51: 8.8 us) is its own
+//! clock's, with the mean power over that time. A frame whose first bit left `d` ago, less the propagation delay, is seen whole if `d` is at least 0 at the Sample,
 //! and in part if it began during the measurement: a carrier is seen after 8.8 us, at most. The mean is of power, not
 //! of dBm. nRF51 reports whole dBm; its real accuracy (6 dB either way, between -80 and -50 dBm) is not played out.
 //! There is no LQI on nRF51, so the medium gives none.
@@ -58,7 +58,7 @@ mod stations;
 use crate::{
     config::{Path, RadioConfig, centi},
     math,
-    phy::{LEAST_SYNC_NS, PhySpec, RSSI_RANGE_NS},
+    phy::{LEAST_SYNC_NS, RSSI_RANGE_NS},
 };
 use emu_core::{
     Time,
@@ -70,9 +70,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use faults::{Jammer, Pattern, RadioFault};
 pub use log::{Counters, Fate, FrameLog};
-
-/// How long an nRF51 measures signal strength: a Sample is answered when this many nanoseconds have passed.
-pub const RSSI_NS: u64 = RSSI_RANGE_NS.0;
 
 /// What a node gets to hear.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,6 +110,8 @@ struct Station {
     gain_db: f64,
     offset_db: f64,
     rx: Option<Rx>,
+    /// Since when it measures signal strength.
+    sampling: Option<Time>,
     /// Frames sent so far.
     sent: u32,
     /// The frame on the air and its end.
@@ -165,8 +164,6 @@ struct Flight {
 enum Decision {
     Sync(u64, u32),
     End(u64, u32),
-    /// Node, start of the measurement.
-    Sample(u32, Time),
 }
 
 /// What follows from the state and need not be saved.
@@ -259,7 +256,6 @@ impl RadioMedium {
         let first = |(at, acts): (Time, &Vec<RadioAct>)| {
             let ns = |act: &RadioAct| match act {
                 RadioAct::TxStart(f) => Some(u64::from(f.sync_ns).max(LEAST_SYNC_NS)),
-                RadioAct::Sample => Some(RSSI_RANGE_NS.0),
                 _ => None,
             };
             acts.iter().filter_map(ns).min().map_or(Time::MAX, |ns| at + ns)
@@ -295,6 +291,14 @@ impl RadioMedium {
         self.ready.drain(..n).collect()
     }
 
+    /// The measurement of `node` is over at `t` by its own clock: what it shows. Every act before `t` is known. `None`: it
+    /// measures nothing.
+    pub fn answer(&mut self, node: u32, t: Time) -> Option<Delivery> {
+        self.settle(t);
+        let start = self.stations.get_mut(node)?.sampling.take().filter(|start| *start < t)?;
+        Some(Delivery { at: t, node, event: AirEvent::Rssi { dbm: self.measured(node, (start, t)) } })
+    }
+
     /// Counts the acts before `t` and decides what is due up to and including it.
     fn settle(&mut self, t: Time) {
         loop {
@@ -319,11 +323,7 @@ impl RadioMedium {
                 RadioAct::TxAbort => self.abort(node, at),
                 RadioAct::RxOn { mhz, phy } => self.station(node).rx = Some(Rx { since: at, mhz, phy }),
                 RadioAct::RxOff => self.station(node).rx = None,
-                RadioAct::Sample => {
-                    let rx = self.station(node).rx;
-                    let ns = rx.map_or(RSSI_NS, |rx| PhySpec::of(rx.phy).rssi_ns);
-                    self.due.insert((at + ns, Decision::Sample(node, at)));
-                }
+                RadioAct::Sample => self.station(node).sampling = Some(at),
             }
         }
     }

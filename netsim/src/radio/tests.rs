@@ -51,6 +51,17 @@ fn ends(deliveries: &[Delivery], node: u32) -> Vec<Vec<u8>> {
     deliveries.iter().filter_map(of).collect()
 }
 
+/// nRF51's time.
+const RSSI_NS: u64 = 8_800;
+
+/// What a measurement shows that is over at `t`.
+fn rssi(m: &mut RadioMedium, node: u32, t: Time) -> Option<i8> {
+    m.answer(node, t).map(|d| match d.event {
+        AirEvent::Rssi { dbm } if (d.at, d.node) == (t, node) => dbm,
+        other => panic!("{other:?}"),
+    })
+}
+
 fn fates(m: &mut RadioMedium, node: u32) -> Vec<Fate> {
     let log = m.take_log();
     log.iter().flat_map(|l| l.fates.iter().filter(|f| f.0 == node).map(|f| f.2)).collect()
@@ -232,22 +243,22 @@ fn a_frame_that_breaks_off_leaves_noise() {
 fn a_sample_is_the_mean_power_of_its_time() {
     let sample = |acts: &[(u64, u32, RadioAct)]| {
         let mut m = line(RadioConfig::default(), &[0.0, 10.0]);
-        let mut all = vec![(0, 1, ON)];
-        all.extend_from_slice(acts);
-        let rssi = |d: &Delivery| match d.event {
-            AirEvent::Rssi { dbm } => Some((d.at.0, dbm)),
-            _ => None,
-        };
-        let got: Vec<_> = run(&mut m, &all).iter().filter_map(rssi).collect();
+        m.act(1, Time::ZERO, &ON);
+        acts.iter().for_each(|(t, node, act)| m.act(*node, Time::us(*t), act));
+        let end = Time::us(acts.last().unwrap().0) + RSSI_NS;
+        m.run_until(end);
+        let dbm = rssi(&mut m, 1, end).unwrap();
+        assert_eq!(rssi(&mut m, 1, end + 1), None, "a measurement is answered once");
+        m.run_until(Time::MAX);
         assert!(m.flights.is_empty());
-        got
+        dbm
     };
-    assert_eq!(sample(&[(100, 1, RadioAct::Sample)]), [(108_800, -100)]);
-    assert_eq!(sample(&[(100, 0, tx(&[1; 9], 0)), (120, 1, RadioAct::Sample)]), [(128_800, -70)]);
+    assert_eq!(sample(&[(100, 1, RadioAct::Sample)]), -100);
+    assert_eq!(sample(&[(100, 0, tx(&[1; 9], 0)), (120, 1, RadioAct::Sample)]), -70);
     // 4.4 of 8.8 us: half the power.
     let mut half = frame(&[1; 9], 0);
     half.total_ns = 48_400;
-    assert_eq!(sample(&[(100, 0, RadioAct::TxStart(half)), (144, 1, RadioAct::Sample)]), [(152_800, -73)]);
+    assert_eq!(sample(&[(100, 0, RadioAct::TxStart(half)), (144, 1, RadioAct::Sample)]), -73);
 }
 
 #[test]
@@ -376,19 +387,14 @@ fn a_carrier_is_sensed_after_the_measurement() {
         m.act(1, Time::ZERO, &ON);
         m.act(0, Time::us(100), &tx(&[1; 9], 0));
         m.act(1, Time(t), &RadioAct::Sample);
-        let got = m.run_until(Time::secs(1));
-        let rssi = |d: &Delivery| match d.event {
-            AirEvent::Rssi { dbm } => Some((d.at.0 - t, dbm)),
-            _ => None,
-        };
-        got.iter().find_map(rssi).unwrap()
+        rssi(&mut m, 1, Time(t + RSSI_NS)).unwrap()
     };
-    assert_eq!(sample(100_000 - RSSI_NS), (RSSI_NS, -100)); // over when it begins
-    assert_eq!(sample(100_000 - RSSI_NS + 88), (RSSI_NS, -90)); // a hundredth of the time
-    assert_eq!(sample(100_000 - RSSI_NS / 2), (RSSI_NS, -73));
-    assert_eq!(sample(100_000), (RSSI_NS, -70));
-    assert_eq!(sample(220_000 - RSSI_NS), (RSSI_NS, -70));
-    assert_eq!(sample(220_000), (RSSI_NS, -100));
+    assert_eq!(sample(100_000 - RSSI_NS), -100); // over when it begins
+    assert_eq!(sample(100_000 - RSSI_NS + 88), -90); // a hundredth of the time
+    assert_eq!(sample(100_000 - RSSI_NS / 2), -73);
+    assert_eq!(sample(100_000), -70);
+    assert_eq!(sample(220_000 - RSSI_NS), -70);
+    assert_eq!(sample(220_000), -100);
 }
 
 #[test]
@@ -398,10 +404,7 @@ fn a_measurement_keeps_neighbouring_channels_out() {
         m.act(1, Time::ZERO, &RadioAct::RxOn { mhz, phy: Phy::Nrf1Mbit });
         m.act(0, Time::us(100), &tx(&[1; 9], 0));
         m.act(1, Time::us(110), &RadioAct::Sample);
-        m.run_until(Time::us(120)).iter().find_map(|d| match d.event {
-            AirEvent::Rssi { dbm } => Some(dbm),
-            _ => None,
-        })
+        rssi(&mut m, 1, Time::us(120))
     };
     assert_eq!(
         [at(CHANNEL), at(CHANNEL + 1), at(CHANNEL - 1), at(CHANNEL + 9)],
@@ -504,10 +507,8 @@ fn jammers_cover_frequencies_near_them_and_are_measured() {
         m.act(1, Time::ZERO, &ON);
         m.fault(Time::us(10), fault);
         m.act(1, Time::us(20), &RadioAct::Sample);
-        let rssi = m.run_until(Time::us(100)).iter().find_map(|d| match d.event {
-            AirEvent::Rssi { dbm } => Some(dbm),
-            _ => None,
-        });
+        let rssi = rssi(&mut m, 1, Time::us(20) + RSSI_NS);
+        m.run_until(Time::us(100));
         assert_eq!(m.jammers().collect::<Vec<_>>(), ["j"]);
         let n = ten_frames(&mut m, 1);
         m.fault(Time::ms(50), &RadioFault::Unjam { name: "j".into() });
@@ -552,7 +553,8 @@ fn acts_of_one_instant_may_come_in_two_batches() {
         m.act(1, Time::us(248), &RadioAct::RxOff);
         m.act(1, Time::us(248), &ON);
         got.extend(m.run_until(Time::us(248)));
-        assert_eq!(m.next_decision(), Time(256_800));
+        assert_eq!(m.next_decision(), Time::us(272));
+        got.extend(m.answer(1, Time(256_800)));
         got.extend(m.run_until(Time::ms(1)));
         (got, bytes(&m), fates(&mut m, 1))
     };
