@@ -135,7 +135,7 @@ fn mend_records_of_the_universal_hex() {
     let (end, pad) = (record(0x0b, 0, &[0xff; 4]), record(0x0c, 0, &[0xff; 16]));
     let source = record(0x0e, 0, b"MakeCode");
     let plain = [upper(0), record(0, 0, &[1, 2]), source.clone()].concat();
-    assert_eq!(segments(&parse(&[plain.clone()]).unwrap()), [(0, &[1, 2][..])]);
+    assert_eq!(segments(&parse(std::slice::from_ref(&plain)).unwrap()), [(0, &[1, 2][..])]);
     let behind = plain.clone() + EOF + &source;
     assert_eq!(segments(&load(behind.as_bytes(), None).unwrap()), [(0, &[1, 2][..])]);
     assert_eq!(problem(&(behind + &record(0, 8, &[1]))), (6, HexProblem::AfterEof));
