@@ -40,7 +40,7 @@ pub fn replay(args: &ReplayArgs) -> Result<Code, Failure> {
     for w in warnings {
         say!("warning: {file}: {w}");
     }
-    let inputs = [&[args.file.clone()], &named(&session)[..]].concat();
+    let inputs = [std::slice::from_ref(&args.file), &named(&session)].concat();
     outputs::check(&inputs, &[("--export", args.export.as_deref()), ("--pcap", args.debug.pcap.as_deref())])?;
     let mut fleet = rebuild(&session, args.slice)?;
     note(engine(args.engine, &mut fleet)?);
