@@ -390,7 +390,7 @@ fn slice_gdb_in_a_freertos_task_rv32() {
     let text = gdb(&addr, &image, &script);
     let wanted = [
         "pc             0x80000000",
-        "mstatus        0x1800",
+        "mstatus        0x0",
         "Breakpoint 1, fold (sum=0, item=1)",
         "in consume (",
         "in consumer_task (",
