@@ -20,6 +20,9 @@ struct Bench {
     cycle: u64,
 }
 
+/// Cycle, registers, faults, memory, and the watchpoint that was hit.
+type State = (u64, Vec<u64>, u32, Vec<u8>, Option<(u64, bool)>);
+
 impl Bench {
     /// `code` at an address, which is also where to start.
     fn new(engine: Engine, at: u32, code: &[u16]) -> Bench {
@@ -46,8 +49,7 @@ impl Bench {
         (self.cycle, _) = self.core.run(&mut self.cache, &mut self.bus, slice);
     }
 
-    /// Cycle, registers, faults, memory, and the watchpoint that was hit.
-    fn state(&mut self) -> (u64, Vec<u64>, u32, Vec<u8>, Option<(u64, bool)>) {
+    fn state(&mut self) -> State {
         let mut memory = vec![0; SIZE];
         self.bus.fabric.mem.peek(RAM.into(), &mut memory);
         let regs = (0..16).map(|n| self.core.regs.get64(n)).collect();
@@ -164,7 +166,7 @@ fn mend_forks_rewrite_code_apart() {
             let insn = (0x3600 + round * 4 + k as u16).to_le_bytes();
             assert!(fork.bus.fabric.mem.dma_write(called.into(), &insn));
             fork.core.set_pc(ROM);
-            (fork.core.regs.set(6, 0), fork.core.regs.set(7, 0));
+            [6, 7].into_iter().for_each(|n| fork.core.regs.set(n, 0));
             fork.run(3_000);
             let (sum, calls) = (fork.core.regs.get(6), fork.core.regs.get(7) / 3);
             let add = u32::from(round) * 4 + k as u32;

@@ -35,8 +35,11 @@ fn program(class: &[u16]) -> Vec<u8> {
     code.into_iter().flat_map(u16::to_le_bytes).collect()
 }
 
+/// What software could see afterwards.
+type State = (Vec<u64>, u32, (bool, u8, bool), u128);
+
 /// All that software could see, and how many operations compiled code left to the interpreter.
-fn run(cpu: &str, class: &[u16], engine: Engine) -> ((Vec<u64>, u32, (bool, u8, bool), u128), u64) {
+fn run(cpu: &str, class: &[u16], engine: Engine) -> (State, u64) {
     let mut bus = Bus::default();
     bus.fabric.mem.add_region("code", 0, 0x4000, RegionKind::Rom);
     bus.fabric.mem.add_region("data", 0x2000_0000, 0x4000, RegionKind::Ram);

@@ -267,7 +267,7 @@ impl CodeCache {
             }
         }
         let ran =
-            jit::run(g, bus, &self.pages, entry, shape, code, (cycle, until), self.left.as_deref_mut())?;
+            jit::run(g, bus, &self.pages, shape, (code, entry), (cycle, until), self.left.as_deref_mut())?;
         let stats = &mut self.stats;
         stats.entries += 1;
         stats.compiled += ran.left.insns as u64;

@@ -47,7 +47,7 @@ fn multiply(r: &mut Regs, op: &Op, a: u32, b: u32, c: u32) -> u32 {
     let (first, second) = (op.x & 1 != 0, op.x & 2 != 0);
     let exact = match op.full {
         Code::MlaHalf => signed(c) + half(a, second) * half(b, first),
-        Code::MlaWord => signed(c) + (signed(a) * half(b, first) >> 16),
+        Code::MlaWord => signed(c) + ((signed(a) * half(b, first)) >> 16),
         Code::MlaDual => {
             let (low, high) = (half(a, false) * half(b, first), half(a, true) * half(b, !first));
             signed(c) + if second { low - high } else { low + high }

@@ -111,9 +111,8 @@ pub(crate) fn run<G: Guest>(
     _g: &mut G,
     _bus: &mut Bus,
     _pages: &Pages,
-    _entry: u32,
     _shape: &Shape,
-    code: &PageCode,
+    (code, _entry): (&PageCode, u32),
     _cycles: (u64, u64),
     _left: Option<&mut LeftOps>,
 ) -> Option<Ran> {

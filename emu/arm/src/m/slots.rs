@@ -26,7 +26,7 @@ pub(super) fn ge_of_bytes(bytes: u32) -> u8 {
 
 /// The other way.
 pub(super) fn bytes_of_ge(ge: u8) -> u32 {
-    (u32::from(ge & 15) * 0x0020_4081 & 0x0101_0101) * 0xff
+    ((u32::from(ge & 15) * 0x0020_4081) & 0x0101_0101) * 0xff
 }
 
 impl RegFile for Regs {

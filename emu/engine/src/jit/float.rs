@@ -279,7 +279,7 @@ impl Compiler<'_> {
             }
             _ => {
                 let a = self.fp(o.a, false);
-                self.from_integer(double, a, o.b != 0);
+                self.put_integer(double, a, o.b != 0);
                 self.store_float(o.d, double);
             }
         }
@@ -301,7 +301,7 @@ impl Compiler<'_> {
     }
 
     /// `xmm0` becomes the integer of 32 bits at `a`.
-    fn from_integer(&mut self, double: bool, a: Rm, signed: bool) {
+    fn put_integer(&mut self, double: bool, a: Rm, signed: bool) {
         let prefix = if double { 0xf200_0000 } else { 0xf300_0000 };
         self.a.op(false, op::LOAD, RAX, a);
         self.a.op(false, sse::XOR, XMM0, Rm::R(XMM0));
@@ -315,7 +315,7 @@ impl Compiler<'_> {
         if to {
             self.sse(double, sse::LOAD, XMM0, d);
         } else {
-            self.from_integer(double, d, signed);
+            self.put_integer(double, d, signed);
         }
         if double {
             self.a.mov_imm64(RAX, ((1023 + exp) as u64) << 52);

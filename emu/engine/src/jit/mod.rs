@@ -429,15 +429,14 @@ pub(crate) struct Ran {
     pub slow_ops: u64,
 }
 
-/// Runs compiled code from `entry` on, at cycle `cycle`, within `until`. The guest's program counter and decoder state are right
+/// Runs compiled code from `entry` of `code` on, at cycle `cycle`, within `until`. The guest's program counter and decoder state are right
 /// on return.
 pub(crate) fn run<G: Guest>(
     g: &mut G,
     bus: &mut Bus,
     pages: &Pages,
-    entry: u32,
     shape: &Shape,
-    code: &PageCode,
+    (code, entry): (&PageCode, u32),
     (cycle, until): (u64, u64),
     left_ops: Option<&mut LeftOps>,
 ) -> Option<Ran> {
