@@ -3,7 +3,7 @@
 //! A [`Source`] collects diagnostics; a [`Tab`] reads one table, knows which keys were asked for, and
 //! [`Tab::done`] reports the others with the nearest right name.
 
-use std::{cell::RefCell, fmt, ops::Range};
+use std::{borrow::Cow, cell::RefCell, fmt, ops::Range};
 use toml_edit::{Document, Item, TableLike, Value};
 
 /// One mistake in a file.
@@ -198,6 +198,13 @@ impl<'s> Tab<'s> {
     pub fn str(&self, key: &'static str) -> Option<&'s str> {
         self.typed(key, "a string", Item::as_str)
     }
+    /// An optional time: a string, or a number as its text.
+    pub fn time_text(&self, key: &'static str) -> Option<Cow<'s, str>> {
+        self.typed(key, "a time such as \"250ms\"", |i| {
+            let number = || Some(i.as_integer()?.to_string()).or_else(|| Some(i.as_float()?.to_string()));
+            i.as_str().map(Cow::Borrowed).or_else(|| number().map(Cow::Owned))
+        })
+    }
     /// An optional whole number.
     pub fn int(&self, key: &'static str) -> Option<i64> {
         self.typed(key, "a whole number", Item::as_integer)
@@ -220,6 +227,13 @@ impl<'s> Tab<'s> {
             Some(a) => a.iter().map(Value::as_str).collect(),
             None => i.as_str().map(|s| vec![s]),
         })
+    }
+    /// Where each item of a list stands; of what is no list, the value.
+    pub fn item_spans(&self, key: &'static str) -> Vec<Option<Range<usize>>> {
+        match self.table.get(key).and_then(Item::as_array) {
+            Some(list) => list.iter().map(Value::span).collect(),
+            None => vec![self.value_span(key)],
+        }
     }
     /// A list of lists of strings; a string is a list of one.
     pub fn string_lists(&self, key: &'static str) -> Option<Vec<Vec<&'s str>>> {

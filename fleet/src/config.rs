@@ -135,6 +135,7 @@ pub fn read_plan(root: &Tab) -> Plan {
     plan.switches = wiring::read_switches(root);
     plan.lines = wiring::read_lines(root);
     for (name, tab) in root.named("node") {
+        check_name(name, &tab);
         let position = point(&tab, "position").unwrap_or_default();
         let node = read_node(&tab, name.to_string(), None, position, &plan.switches);
         plan.nodes.push(node);
@@ -143,6 +144,7 @@ pub fn read_plan(root: &Tab) -> Plan {
     let mut names: BTreeSet<_> = plan.nodes.iter().map(|n| n.name.clone()).collect();
     for (name, tab) in root.named("group") {
         let first = plan.nodes.len();
+        check_name(name, &tab);
         read_group(&mut plan, name, &tab);
         if let Some(n) = plan.nodes[first..].iter().find(|n| !names.insert(n.name.clone())) {
             tab.report_here(format!("two nodes are called `{}`", n.name), None);
@@ -155,6 +157,24 @@ pub fn read_plan(root: &Tab) -> Plan {
     read_links(&mut plan, root);
     read_jammers(&mut plan, root);
     plan
+}
+
+/// The longest name of a node: it stands in each line of a log, and in names of files.
+const LONGEST_NAME: usize = 64;
+
+/// A name that steps, options and logs can tell from everything else.
+fn check_name(name: &str, tab: &Tab) {
+    let why = match name {
+        "" => "it is empty".into(),
+        "all" | "none" => format!("`{name}` means something else in steps and options"),
+        _ if name.len() > LONGEST_NAME => format!("it is longer than {LONGEST_NAME} bytes"),
+        _ if name.starts_with(['.', '-']) => "it begins with a dot or a dash".into(),
+        _ => match name.chars().find(|c| !c.is_alphanumeric() && !"-_.".contains(*c)) {
+            Some(c) => format!("{c:?} is neither letter, digit, `-`, `_` nor `.`"),
+            None => return,
+        },
+    };
+    tab.report_here(format!("no node can be called {name:?}: {why}"), None);
 }
 
 /// Coordinates farther out than this many metres are mistakes.
@@ -337,10 +357,7 @@ pub(crate) fn read_jammer(tab: &Tab) -> (String, Jammer) {
 
 /// `for` so long in `every` so much time; neither: without a pause.
 fn read_pattern(tab: &Tab) -> Pattern {
-    let time = |key| {
-        let text = tab.str(key)?;
-        duration(text).map_err(|e| tab.report(key, e, None)).ok()
-    };
+    let time = |key| duration(&tab.time_text(key)?).map_err(|e| tab.report(key, e, None)).ok();
     match (time("every"), time("for")) {
         (Some(every), Some(for_)) => {
             if for_ > every {

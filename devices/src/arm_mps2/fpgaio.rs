@@ -11,7 +11,7 @@
 
 use super::common::Counter;
 use emu_core::{
-    device::{Cx, Device, Pin, ResetKind, View},
+    device::{Cx, Device, InputState, Pin, ResetKind, View},
     regs,
     regs::Bank,
     time::{Clock, Time},
@@ -181,6 +181,11 @@ impl Device for Fpgaio {
 
     fn inputs(&self) -> &'static [(&'static str, &'static str)] {
         &[("button0", "1 while pressed"), ("button1", "1 while pressed")]
+    }
+
+    fn input_state(&self, name: &str) -> Option<InputState> {
+        let button = ["button0", "button1"].iter().position(|n| *n == name)?;
+        Some(InputState { value: (self.buttons >> button & 1).into(), least: 0, most: 1 })
     }
 
     fn view(&self, _: Time) -> Option<View> {

@@ -9,7 +9,7 @@
 //! `switches`: the eight switches, a bit each.
 
 use emu_core::{
-    device::{Cx, Device, ResetKind, View},
+    device::{Cx, Device, InputState, ResetKind, View},
     regs,
     regs::Bank,
     time::Time,
@@ -139,6 +139,11 @@ impl Device for Scc {
 
     fn inputs(&self) -> &'static [(&'static str, &'static str)] {
         &[("switches", "a bit each, 0 to 255")]
+    }
+
+    fn input_state(&self, name: &str) -> Option<InputState> {
+        let value = self.bank.reg(Reg::CfgReg3).into();
+        (name == "switches").then_some(InputState { value, least: 0, most: 255 })
     }
 
     fn view(&self, _: Time) -> Option<View> {

@@ -6,7 +6,7 @@
 
 use super::common::{self, Block, raise, update_irq};
 use emu_core::{
-    device::{Cx, Device, ResetKind},
+    device::{Cx, Device, InputState, ResetKind},
     events::Tag,
     regs,
     regs::Bank,
@@ -197,6 +197,11 @@ impl Device for Adc {
 
     fn inputs(&self) -> &'static [(&'static str, &'static str)] {
         &NAMES
+    }
+
+    fn input_state(&self, name: &str) -> Option<InputState> {
+        let i = NAMES.iter().position(|(n, _)| *n == name)?;
+        Some(InputState { value: self.millivolts[i].into(), least: 0, most: 4000 })
     }
 }
 

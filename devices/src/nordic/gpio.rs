@@ -19,7 +19,7 @@
 //! `p0` .. `p31`: 0 or 1 drives the pin, -1 lets it float.
 
 use emu_core::{
-    device::{Cx, Device, Pin, Port, ResetKind},
+    device::{Cx, Device, InputState, Pin, Port, ResetKind},
     link::Msg,
     regs,
     regs::Bank,
@@ -259,6 +259,13 @@ impl Device for Gpio {
 
     fn inputs(&self) -> &'static [(&'static str, &'static str)] {
         &INPUTS
+    }
+
+    fn input_state(&self, name: &str) -> Option<InputState> {
+        let pin = INPUTS.iter().position(|(n, _)| *n == name)?;
+        let level = i64::from(self.ext_level >> pin & 1);
+        let value = if self.ext_driven >> pin & 1 == 0 { -1 } else { level };
+        Some(InputState { value, least: -1, most: 1 })
     }
 }
 

@@ -12,7 +12,7 @@
 
 use super::common::{self, Block, raise, update_irq};
 use emu_core::{
-    device::{Cx, Device, Pin, ResetKind},
+    device::{Cx, Device, InputState, Pin, ResetKind},
     events::Tag,
     regs,
     regs::Bank,
@@ -348,6 +348,11 @@ impl Device for PowerClock {
 
     fn inputs(&self) -> &'static [(&'static str, &'static str)] {
         &[("supply", "supply voltage in mV, 0 to 3900")]
+    }
+
+    fn input_state(&self, name: &str) -> Option<InputState> {
+        let most = SUPPLY_MOST_MV.into();
+        (name == "supply").then_some(InputState { value: self.supply.into(), least: 0, most })
     }
 
     fn wire_in(&mut self, pin: Pin, level: bool, cx: &mut Cx) {

@@ -5,7 +5,7 @@
 
 use super::common::{self, Block, raise, update_irq};
 use emu_core::{
-    device::{Cx, Device, ResetKind},
+    device::{Cx, Device, InputState, ResetKind},
     events::Tag,
     regs,
     regs::Bank,
@@ -105,6 +105,11 @@ impl Device for Temp {
 
     fn inputs(&self) -> &'static [(&'static str, &'static str)] {
         &[("temperature", "0.001 degrees Celsius")]
+    }
+
+    fn input_state(&self, name: &str) -> Option<InputState> {
+        let value = self.milli_celsius.into();
+        (name == "temperature").then_some(InputState { value, least: -60_000, most: 150_000 })
     }
 }
 

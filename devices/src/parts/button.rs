@@ -7,7 +7,7 @@
 //! `pressed`: 1 pressed, 0 released.
 
 use emu_core::{
-    device::{Cx, Device, Pin, ResetKind},
+    device::{Cx, Device, InputState, Pin, ResetKind},
     regs::{Bank, NoRegs},
 };
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,10 @@ impl Device for Button {
 
     fn inputs(&self) -> &'static [(&'static str, &'static str)] {
         &[("pressed", "1 pressed, 0 released")]
+    }
+
+    fn input_state(&self, name: &str) -> Option<InputState> {
+        (name == "pressed").then_some(InputState { value: self.pressed.into(), least: 0, most: 1 })
     }
 }
 

@@ -11,7 +11,7 @@
 
 use super::i2c_slave::{I2cSlave, RegisterPart};
 use emu_core::{
-    device::{Cx, Device, Pin, Port, ResetKind},
+    device::{Cx, Device, InputState, Pin, Port, ResetKind},
     events::Tag,
     link::Msg,
     regs::{Bank, NoRegs},
@@ -212,6 +212,14 @@ impl Device for Mag3110 {
 
     fn inputs(&self) -> &'static [(&'static str, &'static str)] {
         &[("x", "nT"), ("y", "nT"), ("z", "nT"), ("temperature", "degrees Celsius")]
+    }
+
+    fn input_state(&self, name: &str) -> Option<InputState> {
+        if name == "temperature" {
+            return Some(InputState { value: self.celsius.into(), least: -40, most: 125 });
+        }
+        let axis = AXES.iter().position(|a| *a == name)?;
+        Some(InputState { value: self.nanotesla[axis].into(), least: -3_000_000, most: 3_000_000 })
     }
 
     fn validate(&self) -> Result<(), String> {

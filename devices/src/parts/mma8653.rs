@@ -11,7 +11,7 @@
 
 use super::i2c_slave::{I2cSlave, RegisterPart};
 use emu_core::{
-    device::{Cx, Device, Pin, Port, ResetKind},
+    device::{Cx, Device, InputState, Pin, Port, ResetKind},
     events::Tag,
     link::Msg,
     regs::{Bank, NoRegs},
@@ -233,6 +233,11 @@ impl Device for Mma8653 {
 
     fn inputs(&self) -> &'static [(&'static str, &'static str)] {
         &[("x", "0.001 g"), ("y", "0.001 g"), ("z", "0.001 g")]
+    }
+
+    fn input_state(&self, name: &str) -> Option<InputState> {
+        let axis = AXES.iter().position(|a| *a == name)?;
+        Some(InputState { value: self.milli_g[axis].into(), least: -100_000, most: 100_000 })
     }
 
     fn validate(&self) -> Result<(), String> {

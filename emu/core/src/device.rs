@@ -83,6 +83,17 @@ pub enum View {
     },
 }
 
+/// An input of a device: its value, and the least and the most that it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InputState {
+    /// What was set last, or holds at power-on.
+    pub value: i64,
+    /// Lower values mean this one.
+    pub least: i64,
+    /// Higher values mean this one.
+    pub most: i64,
+}
+
 /// A message that left the machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outgoing {
@@ -585,6 +596,10 @@ pub trait Device: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
     fn inputs(&self) -> &'static [(&'static str, &'static str)] {
         &[]
     }
+    /// Where the input `name` stands, and how far it goes; `None`: not known.
+    fn input_state(&self, _name: &str) -> Option<InputState> {
+        None
+    }
     /// What a person sees at `now`.
     fn view(&self, _now: Time) -> Option<View> {
         None
@@ -620,6 +635,7 @@ pub trait Peripheral: Send + Sync {
     fn rom_write(&mut self, addr: u64, size: u8, v: u64, cx: &mut Cx);
     fn input(&mut self, name: &str, value: i64, cx: &mut Cx) -> bool;
     fn inputs(&self) -> &'static [(&'static str, &'static str)];
+    fn input_state(&self, name: &str) -> Option<InputState>;
     fn view(&self, now: Time) -> Option<View>;
     fn lookahead(&self) -> u64;
     fn deaf(&self) -> bool;
@@ -713,6 +729,9 @@ impl<D: Device> Peripheral for D {
     }
     fn inputs(&self) -> &'static [(&'static str, &'static str)] {
         Device::inputs(self)
+    }
+    fn input_state(&self, name: &str) -> Option<InputState> {
+        Device::input_state(self, name)
     }
     fn view(&self, now: Time) -> Option<View> {
         Device::view(self, now)

@@ -427,6 +427,9 @@ fn load(args: &TestArgs, job: &Job, name: &str, folder: &Folder) -> Result<Loade
     let files: &dyn Files = if args.record.is_some() { &noted } else { &instead };
     let mut scenario = scenario::load(name, &text, job.seed, files).map_err(|e| e.to_string())?;
     instead.check(&scenario.plan)?;
+    if scenario.steps.is_empty() {
+        return Err(format!("{name}: nothing is expected: it has no [[step]] (`flotilla run` runs a fleet)"));
+    }
     scenario.fleet.slice = args.common.slice.unwrap_or(u64::MAX);
     note(prepare(&args.common, &mut scenario.fleet).map_err(|e| e.message)?);
     let outlet = Outlet::open(&scenario.fleet).map_err(|e| e.to_string())?;

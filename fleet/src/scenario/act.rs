@@ -1,6 +1,6 @@
 //! What steps do becomes commands.
 
-use super::{Deed, Flips, LinkDeed, Place, Schedule, Step, Trace, check, deeds, run::Runner};
+use super::{Deed, Flips, LinkDeed, Place, Schedule, Step, Trace, check, deeds, run::Runner, text::Needle};
 use crate::{Act, Command, Fleet, fleet::RADIO};
 use emu_core::{Time, rng::hash_words};
 use netsim::{
@@ -22,16 +22,23 @@ impl Runner<'_> {
     /// Does something now, and undoes it after a while.
     pub(super) fn deed(&mut self, step: &Step, deed: &Deed, undo: Option<u64>) -> Result<(), String> {
         let now = self.s.fleet.now();
-        if let Deed::Send(text) = deed {
+        if let Deed::Send(text, echo) = deed {
             for &node in step.nodes.iter() {
                 let text = text.fill(|name| self.value(name, node), str::to_string)?;
+                let last = text.split(['\r', '\n']).rfind(|line| !line.is_empty());
+                self.echoes[node as usize] = last.filter(|_| *echo).map(|line| Needle::Text(line.into()));
                 let act = Act::Text { console: 0, bytes: text.into_bytes() };
                 self.s.fleet.apply(Command::new(now, node, act));
             }
             return Ok(());
         }
+        // Where inputs stand before they are set.
+        let inputs = if undo.is_some() { self.present_inputs(step, deed)? } else { vec![] };
         for (node, act) in orders(&self.s.fleet, step, deed)? {
             self.s.fleet.apply(Command::new(now, node, act));
+        }
+        for (node, act) in inputs {
+            self.s.fleet.apply(Command::new(now + undo.unwrap_or(0), node, act));
         }
         if let (Some(after), Some(back)) = (undo, undone(deed, self.noise(deed))) {
             for (node, act) in orders(&self.s.fleet, step, &back)? {
@@ -39,6 +46,20 @@ impl Runner<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What sets an input back to where it stands now.
+    fn present_inputs(&self, step: &Step, deed: &Deed) -> Result<Vec<Order>, String> {
+        let Deed::Input(device, name, _) = deed else { return Ok(vec![]) };
+        let back = |&node: &u32| {
+            let bus = &self.s.fleet.node(node).machine.bus;
+            let dev = bus.device_by_name(device).and_then(|d| bus.device(d));
+            let state = dev.and_then(|d| d.input_state(name));
+            let state = state.ok_or_else(|| format!("`{device}.{name}` cannot be set back after a while"))?;
+            let act = Act::Input { device: device.clone(), name: name.clone(), value: state.value };
+            Ok((node, act))
+        };
+        step.nodes.iter().map(back).collect()
     }
 
     /// How noisy a line is by its plan.
@@ -75,7 +96,7 @@ pub(super) fn orders(fleet: &Fleet, step: &Step, deed: &Deed) -> Result<Vec<Orde
         step.nodes.iter().map(|n| Ok((*n, act(*n)?))).collect::<Result<Vec<_>, String>>()
     };
     match deed {
-        Deed::Send(_) => Ok(vec![]),
+        Deed::Send(..) => Ok(vec![]),
         Deed::Input(device, name, value) => {
             each(Act::Input { device: device.clone(), name: name.clone(), value: *value })
         }

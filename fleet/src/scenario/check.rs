@@ -9,7 +9,7 @@ use devices::{
 };
 use emu_core::{
     Time,
-    device::{DevId, Peripheral, Pin, View},
+    device::{DevId, InputState, Peripheral, Pin, View},
 };
 
 /// What is wrong, and what may be meant.
@@ -32,15 +32,17 @@ pub(super) fn step(step: &Step, tab: &Tab, fleet: &Fleet, roster: &Roster) {
         _ => None,
     };
     if let Some(((what, help), key)) = wrong {
-        let key = if tab.has(key) { key } else { "check" };
+        let key = [key, "check"].into_iter().find(|key| tab.has(key)).unwrap_or("until");
         tab.report(key, what, help);
     }
 }
 
 fn done(deed: &Deed, step: &Step, fleet: &Fleet, nodes: &[&Node]) -> Option<(Wrong, &'static str)> {
     match deed {
-        Deed::Input(device, name, _) => {
-            nodes.iter().find_map(|n| input(n, device, name)).map(|w| (w, "input"))
+        Deed::Input(device, name, value) => {
+            let wrong = nodes.iter().find_map(|n| input(n, device, name)).map(|w| (w, "input"));
+            let beyond = || nodes.iter().find_map(|n| beyond(n, device, name, *value));
+            wrong.or_else(|| beyond().map(|w| (w, "value")))
         }
         Deed::Stick(device, name, _) => {
             nodes.iter().find_map(|n| pin(n, device, name).err()).map(|w| (w, "stick"))
@@ -84,6 +86,14 @@ fn devices(n: &Node) -> impl Iterator<Item = (&str, &dyn Peripheral)> {
     let bus = &n.machine.bus;
     let ids = (0..bus.device_count()).map(|i| DevId(i as u16));
     ids.filter_map(|d| Some((bus.device_name(d), bus.device(d)?)))
+}
+
+/// A value that the input does not take.
+fn beyond(n: &Node, device: &str, name: &str, value: i64) -> Option<Wrong> {
+    let bus = &n.machine.bus;
+    let InputState { least, most, .. } = bus.device(bus.device_by_name(device)?)?.input_state(name)?;
+    let wrong = || (format!("`{device}.{name}` of {} takes {least} to {most}", n.name), None);
+    (!(least..=most).contains(&value)).then(wrong)
 }
 
 fn input(n: &Node, device: &str, name: &str) -> Option<Wrong> {

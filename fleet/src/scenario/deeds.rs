@@ -39,12 +39,16 @@ const MOST_FLIPS: u64 = 65_536;
 
 pub(super) fn read(cx: &Reader, tab: &Tab, kind: &'static str) -> Option<Action> {
     let deed = match kind {
-        "send" => Deed::Send(cx.template(tab, "send")?),
+        "send" => {
+            let echo = tab.bool("echo").unwrap_or(false);
+            Deed::Send(cx.template(tab, "send")?, echo)
+        }
         "input" => {
             tab.need("value");
             let value = tab.int("value");
             let (device, name) = input_name(tab)?;
-            Deed::Input(device.into(), name.into(), value?)
+            let back = time(tab, "for");
+            return Some(Action::Do(Deed::Input(device.into(), name.into(), value?), back));
         }
         "trace" => return trace(cx, tab),
         "reset" => Deed::Reset(reset(tab)?),

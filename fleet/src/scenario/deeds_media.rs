@@ -21,6 +21,13 @@ pub(super) fn read(cx: &Reader, tab: &Tab, kind: &'static str) -> Option<Action>
             let medium = cx.medium(tab);
             let back = time(tab, "for");
             let groups = tab.string_lists("partition")?;
+            if groups.iter().all(Vec::is_empty) {
+                tab.report(
+                    "partition",
+                    "a `partition` has lists of nodes; without any it parts nothing",
+                    None,
+                );
+            }
             let mut all = vec![];
             for names in groups {
                 let nodes = cx.roster.union(&names).map_err(|e| tab.report("partition", e, None)).ok()?;

@@ -65,8 +65,8 @@ pub enum LinkDeed {
 /// Something that is done at once.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Deed {
-    /// Types on the console.
-    Send(Template),
+    /// Types on the console; `true`: the guest echoes it, which what is expected next reads over.
+    Send(Template, bool),
     /// Sets a named input of a device.
     Input(String, String, i64),
     /// Resets: power, pin or soft.

@@ -35,12 +35,16 @@ pub fn load(name: &str, text: &str, seed: Option<u64>, files: &dyn Files) -> Res
     let timeout = time(&root, "timeout").unwrap_or(600_000_000_000);
     let own_seed = root.uint("seed");
     // The population stands in a file of its own, or here.
+    let beside;
+    let mut fleet_files = files;
     let (other, mut plan) = match root.str("fleet") {
         None => (None, read_plan(&root)),
         Some(path) => match files.board(path) {
             Ok(text) => {
                 let other = Source::parse(path, &text)?;
                 let plan = read_fleet(&other);
+                beside = Beside { files, fleet: path };
+                fleet_files = &beside;
                 (Some(other), plan)
             }
             Err(e) => {
@@ -68,7 +72,7 @@ pub fn load(name: &str, text: &str, seed: Option<u64>, files: &dyn Files) -> Res
     reader.check_variables(&source);
     reader.check_jammers(&source);
     let mut found = Diagnostics(reader.elsewhere.take());
-    match config::build(&plan, plan.seed, files, other.as_ref().or(Some(&source))) {
+    match config::build(&plan, plan.seed, fleet_files, other.as_ref().or(Some(&source))) {
         Ok(fleet) => {
             for (step, tab) in reader.checks.take() {
                 check::step(&step, &tab, &fleet, &reader.roster);
@@ -85,6 +89,35 @@ pub fn load(name: &str, text: &str, seed: Option<u64>, files: &dyn Files) -> Res
     Err(found)
 }
 
+/// Files that a fleet file names lie beside it.
+struct Beside<'a> {
+    files: &'a dyn Files,
+    /// Path of the fleet file.
+    fleet: &'a str,
+}
+
+impl Beside<'_> {
+    fn path(&self, name: &str) -> String {
+        let folder = self.fleet.rfind('/').map_or("", |end| &self.fleet[..=end]);
+        if name.starts_with('/') { name.into() } else { format!("{folder}{name}") }
+    }
+}
+
+impl Files for Beside<'_> {
+    fn image(&self, name: &str) -> Result<Vec<u8>, String> {
+        // A name of the catalogue is no path.
+        self.files
+            .image(&self.path(name))
+            .or_else(|e| self.files.image(name).map_err(|own| if name.contains('/') { e } else { own }))
+    }
+    fn board(&self, path: &str) -> Result<String, String> {
+        self.files.board(&self.path(path))
+    }
+    fn built(&self, nodes: usize, of: usize) -> Result<(), String> {
+        self.files.built(nodes, of)
+    }
+}
+
 fn read_fleet(source: &Source) -> Plan {
     let top = source.root();
     top.str("description");
@@ -94,7 +127,7 @@ fn read_fleet(source: &Source) -> Plan {
 }
 
 pub(super) fn time(tab: &Tab, key: &'static str) -> Option<u64> {
-    match duration(tab.str(key)?) {
+    match duration(&tab.time_text(key)?) {
         Ok(t) => Some(t.0),
         Err(e) => {
             tab.report(key, e, None);
@@ -139,7 +172,11 @@ impl<'s> Reader<'s> {
 
     /// A text whose variables are noted.
     pub fn template(&self, tab: &Tab, key: &'static str) -> Option<Template> {
-        let text = Template::parse(tab.str(key)?).map_err(|e| tab.report(key, e, None)).ok()?;
+        let text = tab.str(key)?;
+        if text.is_empty() {
+            tab.report(key, format!("`{key}` is empty: nothing is typed, or waited for"), None);
+        }
+        let text = Template::parse(text).map_err(|e| tab.report(key, e, None)).ok()?;
         let span = tab.value_span(key);
         self.used.borrow_mut().extend(text.variables().map(|v| (v.to_string(), span.clone())));
         Some(text)
@@ -233,7 +270,12 @@ impl<'s> Reader<'s> {
         }
         let Some(mut step) = step else { return vec![] };
         match &mut step.action {
-            Action::Repeat(repeat) => repeat.every = every,
+            Action::Repeat(repeat) => {
+                repeat.every = every;
+                if let Some(until) = repeat.until.clone().filter(|_| tab.is_text("until")) {
+                    self.checks.borrow_mut().push((until, tab));
+                }
+            }
             _ => self.checks.borrow_mut().push((step.clone(), tab)),
         }
         if let Some(count) = times {
@@ -261,6 +303,16 @@ impl<'s> Reader<'s> {
         Some(Step { line: tab.line(), nodes: own.or(nodes)?, action })
     }
 
+    /// The steps inside `tab`, of which there are some.
+    fn inner_steps(&self, tab: &Tab<'s>, depth: usize) -> Vec<Step> {
+        tab.need("step");
+        let tabs = tab.list("step");
+        if tabs.is_empty() && tab.has("step") {
+            tab.report("step", "a list without steps does nothing", None);
+        }
+        self.steps(tabs, depth + 1)
+    }
+
     fn nest(&self, tab: &Tab<'s>, kind: &str, depth: usize) -> Option<Action> {
         tab.ask("step");
         if depth >= DEEPEST {
@@ -270,18 +322,20 @@ impl<'s> Reader<'s> {
         if kind == "branch" {
             let branch = |tab: Tab<'s>| {
                 tab.str("name");
-                tab.need("step");
-                let steps = self.steps(tab.list("step"), depth + 1);
+                let steps = self.inner_steps(&tab, depth);
                 tab.done();
                 steps
             };
-            return Some(Action::Branches(tab.list("branch").into_iter().map(branch).collect()));
+            let branches = tab.list("branch");
+            if branches.is_empty() {
+                tab.report("branch", "a `branch` without steps does nothing", None);
+            }
+            return Some(Action::Branches(branches.into_iter().map(branch).collect()));
         }
         let count = if tab.has("repeat") { Some(rounds(tab, "repeat")?) } else { None };
         let until = if tab.has("until") { Some(self.until(tab)?) } else { None };
         let within = if until.is_some() { time(tab, "within") } else { None };
-        tab.need("step");
-        let steps = self.steps(tab.list("step"), depth + 1);
+        let steps = self.inner_steps(tab, depth);
         let within = within.unwrap_or(if count.is_some() { u64::MAX } else { conditions::WITHIN });
         Some(Action::Repeat(Box::new(Repeat { steps, count, until, every: None, within })))
     }
@@ -385,7 +439,7 @@ pub(super) fn every_key() -> Vec<&'static str> {
     let with = [
         "node", "at", "every", "times", "jitter", "within", "during", "for", "value", "level", "step",
         "equals", "not", "at-least", "at-most", "type", "size", "mask", "random", "speed", "medium", "ratio",
-        "lit", "scale", "fault",
+        "lit", "scale", "fault", "echo",
     ];
     kinds().chain(with).collect()
 }

@@ -89,6 +89,8 @@ pub(super) struct Runner<'a> {
     interrupted: bool,
     /// A gateway may hear from the host at any tick.
     live: bool,
+    /// What each node will echo of what was typed at it, until an expectation has read over it.
+    pub(super) echoes: Vec<Option<Needle>>,
 }
 
 /// A list of steps and where it stands.
@@ -138,6 +140,8 @@ pub(super) struct Watch {
     searched: usize,
     /// Where reading had come then.
     read: usize,
+    /// The search begins behind this.
+    echo: Option<Needle>,
 }
 
 /// How a repetition goes on.
@@ -217,6 +221,7 @@ impl<'a> Runner<'a> {
             lockup: false,
             interrupted: false,
             live,
+            echoes: vec![None; s.plan.nodes.len()],
             s,
         }
     }
@@ -471,7 +476,7 @@ impl<'a> Runner<'a> {
     }
 
     /// What a pattern means for each of these nodes.
-    fn watch(&self, nodes: &[u32], pattern: &Pattern) -> Result<Vec<Watch>, String> {
+    fn watch(&mut self, nodes: &[u32], pattern: &Pattern) -> Result<Vec<Watch>, String> {
         let mut all: Vec<Watch> = vec![];
         let constant = pattern.template().variables().next().is_none();
         for &node in nodes {
@@ -480,17 +485,26 @@ impl<'a> Runner<'a> {
                 _ => pattern.needle(|name| self.value(name, node))?,
             };
             let read = self.transcripts[node as usize].read;
-            all.push(Watch { node, needle, searched: read, read });
+            let echo = self.echoes[node as usize].take();
+            all.push(Watch { node, needle, searched: read, read, echo });
         }
         Ok(all)
     }
 
     /// The end of the first match behind what was read, if there is one.
-    fn search(&self, w: &mut Watch) -> Option<usize> {
-        let t = &self.transcripts[w.node as usize];
+    fn search(&mut self, w: &mut Watch) -> Option<usize> {
+        let t = &mut self.transcripts[w.node as usize];
         if t.read != w.read {
             // Another branch has read on.
             (w.read, w.searched) = (t.read, w.searched.max(t.read));
+        }
+        if let Some(echo) = &w.echo {
+            let Some(end) = echo.find(&t.text[t.read..], w.searched - t.read) else {
+                w.searched = t.text.len();
+                return None;
+            };
+            t.read += end;
+            (w.read, w.searched, w.echo) = (t.read, t.read, None);
         }
         if w.searched == t.text.len() && !matches!(&w.needle, Needle::Text(t) if t.is_empty()) {
             return if t.read == t.text.len() { w.needle.find(&[], 0) } else { None };

@@ -66,7 +66,7 @@ fn every_kind_of_step_is_read() {
             "move = [1, 2]",
         ],
         expect![[r######"
-            5: [0] Do(Send("hi\r"), None)
+            5: [0] Do(Send("hi\r", false), None)
             7: [0] Until(Printed(Text("ho")), 10000000000)
             9: [0] Until(Printed(Regex("h[aeiou]")), 1000000)
             12: [0] Never(Text("no"), 2000000000)
@@ -118,7 +118,6 @@ fn every_mistake_in_steps_is_reported_with_its_place() {
                 ^
             error: unclosed group
             s.toml:21:8: `parsecs` is no unit of time: ns, us, ms, s, min, h
-            s.toml:23:8: `wait` must be a string, not integer
             s.toml:25:9: an input is DEVICE.NAME, such as button-a.pressed
             s.toml:27:1: `value` is missing
             s.toml:30:9: a reset is `power`, `pin` or `soft`, not `hard`
@@ -264,16 +263,9 @@ fn times_repetitions_and_branches_are_read() {
             "every = \"1s\"\ntimes = 3\nsend = \"x\"",
             "repeat = 2\nstep = [{ send = \"x\" }, { wait = \"1s\" }]",
             "until = { expect = \"done\" }\nwithin = \"1s\"\nstep = [{ send = \"x\" }]",
-            "branch = [{ step = [{ send = \"x\" }] }, { name = \"other\", step = [] }]",
+            "branch = [{ step = [{ send = \"x\" }] }, { name = \"other\", step = [{ wait = 1 }] }]",
         ],
-        expect![[r#"
-            5: [0] WaitTo(3000000000)
-            5: [0] Do(Send("x"), None)
-            8: [0] Repeat(Repeat { steps: [Step { line: 8, nodes: [0], action: Do(Send("x"), None) }], count: Some(3), until: None, every: Some(1000000000), within: 18446744073709551615 })
-            12: [0] Repeat(Repeat { steps: [Step { line: 14, nodes: [0], action: Do(Send("x"), None) }, Step { line: 14, nodes: [0], action: Wait(1000000000) }], count: Some(2), until: None, every: None, within: 18446744073709551615 })
-            15: [0] Repeat(Repeat { steps: [Step { line: 18, nodes: [0], action: Do(Send("x"), None) }], count: None, until: Some(Step { line: 16, nodes: [0], action: Until(Printed(Text("done")), 10000000000) }), every: None, within: 1000000000 })
-            19: [0] Branches([[Step { line: 20, nodes: [0], action: Do(Send("x"), None) }], []])
-        "#]],
+        expect!["s.toml:20:65: a list without steps does nothing"],
     );
 }
 
@@ -560,4 +552,99 @@ mod any_text {
             }
         }
     }
+}
+
+#[test]
+fn mend_steps_that_do_nothing_are_mistakes() {
+    steps(
+        &[
+            "expect = \"\"",
+            "expect-not-regex = \"\"",
+            "send = \"\"",
+            "branch = []",
+            "branch = [{ step = [] }, { step = [{ wait = 1 }] }]",
+            "repeat = 2\nstep = []",
+            "partition = []",
+            "partition = [[]]",
+            "input = \"button-a.pressed\"\nvalue = 7",
+            "input = \"temp.temperature\"\nvalue = -300000",
+        ],
+        expect![""],
+    );
+}
+
+#[test]
+fn mend_what_ends_a_repetition_is_checked_before_the_run() {
+    steps(
+        &[
+            "until = \"neighbours >= 3\"\nstep = [{ wait = \"1s\" }]",
+            "until = \"bit.neighbours >= 3\"\nstep = [{ wait = \"1s\" }]",
+            "until = { check = \"neighbours >= 3\" }\nstep = [{ wait = \"1s\" }]",
+        ],
+        expect![""],
+    );
+}
+
+#[test]
+fn mend_a_number_is_a_time_in_seconds() {
+    steps(
+        &["wait = 1", "wait = \"1\"", "wait = 0.25", "wait = true", "expect = \"x\"\nwithin = 2"],
+        expect![""],
+    );
+}
+
+#[test]
+fn mend_names_of_nodes_are_checked() {
+    let node = |name: &str| NODE.replace("bit]", &format!("\"{name}\"]"));
+    let names = ["", "all", "none", "a b", "a.*", "a/b", "-a", ".a", "\\u0007", &"x".repeat(65)];
+    let text: String = names.iter().map(|n| node(n)).collect();
+    check(&format!("{text}{}[[step]]\nwait = 1\n", node("\u{fc}ber_1.a-b")), expect![""]);
+}
+
+#[test]
+fn mend_mistakes_of_a_gateway_stand_at_their_place() {
+    let net = |gateway: &str, node: &str| {
+        let board = "machine = \"mps2-an385\"\nimage = \"raw\"\nat = 0\n";
+        format!(
+            "[switch.lan]\n[switch.lan.gateway]\nnat = true\n{gateway}[node.a]\n{board}[node.b]\n{board}{node}[[step]]\nwait = 1\n"
+        )
+    };
+    check(&net("address = \"10.0.2.0/24\"\n", ""), expect![""]);
+    check(&net("", "ip = \"10.9.2.16\"\n"), expect![""]);
+    check(&net("forward = [\"tcp 80 -> a:80\", \"tcp 81 -> c:80\"]\n", ""), expect![""]);
+    check(&net("forward = [\"tcp 80 -> a:80\", \"tcp 80 -> b:80\"]\n", ""), expect![""]);
+    check(&net("forward = [\"tcp 80 -> a:80\", \"tcp 81 => b:80\"]\n", ""), expect![""]);
+}
+
+/// What a fleet file in another folder names.
+#[derive(Default)]
+struct Folders(std::cell::RefCell<Vec<String>>);
+
+impl Files for Folders {
+    fn image(&self, name: &str) -> Result<Vec<u8>, String> {
+        self.0.borrow_mut().push(name.into());
+        let there = ["../fleets/raw", "catalogue-image"].contains(&name);
+        there.then(|| vec![0; 64]).ok_or_else(|| format!("no image `{name}`"))
+    }
+    fn board(&self, path: &str) -> Result<String, String> {
+        self.0.borrow_mut().push(path.into());
+        match path {
+            "../fleets/x.toml" => Ok(NODE.replace("\"microbit\"", "\"own.toml\"")),
+            "../fleets/y.toml" => Ok(NODE.replace("raw", "catalogue-image")),
+            "../fleets/z.toml" => Ok(NODE.replace("raw", "sub/none.bin")),
+            "../fleets/own.toml" => Ok("inherit = \"nrf51822\"\n".into()),
+            _ => Err(format!("cannot read {path}")),
+        }
+    }
+}
+
+#[test]
+fn mend_what_a_fleet_file_names_lies_beside_it() {
+    let text = |fleet: &str| format!("fleet = \"../fleets/{fleet}.toml\"\n[[step]]\nwait = 1\n");
+    let files = Folders::default();
+    assert!(load("s.toml", &text("x"), None, &files).is_ok());
+    assert_eq!(files.0.take(), ["../fleets/x.toml", "../fleets/own.toml", "../fleets/raw"]);
+    assert!(load("s.toml", &text("y"), None, &files).is_ok(), "a name of the catalogue is no path");
+    let wrong = load("s.toml", &text("z"), None, &files).err().map(|e| e.to_string());
+    expect![""].assert_eq(&wrong.unwrap_or_default());
 }

@@ -50,7 +50,9 @@ pub struct GatewayPlan {
     pub config: GatewayConfig,
     /// Forwards by the names of nodes.
     pub forwards: Vec<ForwardText>,
+    /// Where its address stands, or the gateway; and each forward.
     pub(crate) span: Span,
+    pub(crate) forward_spans: Vec<Span>,
 }
 
 /// A line between two nodes.
@@ -75,6 +77,7 @@ pub struct NodeNet {
     pub link: LinkChange,
     /// The address that the gateway's DHCP keeps for it.
     pub ip: Option<Ipv4Addr>,
+    pub(crate) ip_span: Span,
     /// Changes of its image.
     pub patches: Vec<PatchPlan>,
 }
@@ -166,7 +169,7 @@ fn add_switch(fleet: &mut Fleet, plan: &Plan, switch: &SwitchPlan, report: &mut 
     if let Some(gateway) = &switch.gateway {
         match gateway_config(plan, switch, gateway) {
             Ok(config) => medium.set_gateway(Gateway::new(config, seed), LinkConfig::default()),
-            Err((message, help)) => report((gateway.span.clone(), message, help)),
+            Err(mistake) => report(mistake),
         }
     }
     let medium = fleet.add_medium(&switch.name, Medium::Ethernet(medium));
@@ -183,11 +186,7 @@ fn on(plan: &Plan, node: &NodePlan, switch: &str) -> bool {
 }
 
 /// The gateway knows the switch's nodes by name, and by the addresses that are kept for them.
-fn gateway_config(
-    plan: &Plan,
-    switch: &SwitchPlan,
-    gateway: &GatewayPlan,
-) -> Result<GatewayConfig, (String, Option<String>)> {
+fn gateway_config(plan: &Plan, switch: &SwitchPlan, gateway: &GatewayPlan) -> Result<GatewayConfig, Mistake> {
     let mut config = gateway.config.clone();
     let members = || (0..).zip(&plan.nodes).filter(|(_, n)| on(plan, n, &switch.name));
     for (id, node) in members() {
@@ -196,20 +195,43 @@ fn gateway_config(
             dhcp.reserved.insert(node.mac(id), ip);
         }
     }
-    for f in &gateway.forwards {
+    for (f, span) in gateway.forwards.iter().zip(&gateway.forward_spans) {
         let named = members().find(|(_, n)| n.name == f.to);
         let to = match (named, f.to.parse()) {
             (Some((id, node)), _) => Target::Mac(node.mac(id)),
             (None, Ok(ip)) => Target::Ip(ip),
             (None, Err(_)) => {
                 let help = nearest(&f.to, members().map(|(_, n)| &n.name[..]));
-                return Err((format!("no node of switch `{}` is called `{}`", switch.name, f.to), help));
+                let message = format!("no node of switch `{}` is called `{}`", switch.name, f.to);
+                return Err((span.clone(), message, help));
             }
         };
         config.forwards.push(Forward { protocol: f.protocol, host: f.host, to, port: f.port });
     }
-    config.check().map_err(|e| (e, None))?;
-    Ok(config)
+    match config.check() {
+        Ok(()) => Ok(config),
+        Err(e) => Err((blame(plan, switch, gateway, &config).unwrap_or(gateway.span.clone()), e, None)),
+    }
+}
+
+/// The place of what is wrong with a gateway: the first node's address or the first forward with which it is.
+fn blame(plan: &Plan, switch: &SwitchPlan, gateway: &GatewayPlan, whole: &GatewayConfig) -> Option<Span> {
+    let mut config = gateway.config.clone();
+    config.check().ok()?; // else the gateway's own
+    for (id, node) in (0..).zip(&plan.nodes).filter(|(_, n)| on(plan, n, &switch.name)) {
+        let (Some(ip), Some(dhcp)) = (node.net.ip, &mut config.dhcp) else { continue };
+        dhcp.reserved.insert(node.mac(id), ip);
+        if config.check().is_err() {
+            return Some(node.net.ip_span.clone());
+        }
+    }
+    for (forward, span) in whole.forwards.iter().zip(&gateway.forward_spans) {
+        config.forwards.push(*forward);
+        if config.check().is_err() {
+            return Some(span.clone());
+        }
+    }
+    None
 }
 
 fn line_end(fleet: &Fleet, line: &LinePlan, i: usize) -> Result<End, Mistake> {

@@ -34,7 +34,7 @@ pub(crate) fn read_switches(root: &Tab) -> Vec<SwitchPlan> {
 }
 
 fn time(tab: &Tab, key: &'static str) -> Option<u64> {
-    let ns = duration(tab.str(key)?).map_err(|e| tab.report(key, e, None)).ok()?.0;
+    let ns = duration(&tab.time_text(key)?).map_err(|e| tab.report(key, e, None)).ok()?.0;
     if ns > LONGEST_NS {
         tab.report(key, format!("`{key}` is longer than an hour"), None);
         return None;
@@ -116,15 +116,20 @@ fn read_gateway(tab: &Tab) -> GatewayPlan {
     }
     config.dns = tab.bool("dns").unwrap_or(true);
     config.nat = tab.bool("nat").unwrap_or(true);
-    let mut forwards = vec![];
-    for text in tab.strings("forward").unwrap_or_default() {
+    let (mut forwards, mut forward_spans) = (vec![], vec![]);
+    for (text, span) in tab.strings("forward").unwrap_or_default().into_iter().zip(tab.item_spans("forward"))
+    {
         match text.parse::<ForwardText>() {
             Ok(forward) => forwards.push(forward),
-            Err(e) => tab.report("forward", e, None),
+            Err(e) => {
+                tab.source().report(span, e, None);
+                continue;
+            }
         }
+        forward_spans.push(span);
     }
     tab.done();
-    GatewayPlan { config, forwards, span: tab.key_span("") }
+    GatewayPlan { config, forwards, span: tab.value_span("address"), forward_spans }
 }
 
 fn ip(tab: &Tab, key: &'static str) -> Option<Ipv4Addr> {
@@ -177,6 +182,7 @@ pub(crate) fn read_node_net(tab: &Tab, switches: &[SwitchPlan]) -> NodeNet {
         switch: switch.map(str::to_string),
         link: link.unwrap_or_default(),
         ip: ip(tab, "ip"),
+        ip_span: tab.value_span("ip"),
         patches: if tab.has("patch") {
             tab.list("patch").iter().filter_map(read_patch).collect()
         } else {

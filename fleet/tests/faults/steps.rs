@@ -132,3 +132,48 @@ step = [{ wait = "300ms" }]
     assert!(report.timed_out);
     assert!(report.failure.expect("nobody else is there").contains("repeated 7 times in vain"));
 }
+
+#[test]
+fn mend_an_expectation_may_read_over_the_echo() {
+    // The text stands in what is typed, too: without `echo` it is found there.
+    let steps = |echo: &str, wanted: &str| {
+        microbits(1, &[])
+            + &format!(
+                "[[step]]\nsend = \"print(6 * 7, 'tick' + 'et')\\r\"\n{echo}\n[[step]]\n{wanted} = \"tick\"\nwithin = \"1s\"\n\
+                 [[step]]\nexpect = \"42 ticket\"\nwithin = \"1s\"\n"
+            )
+    };
+    let outcome = same_every_way(&steps("", "expect"), &[]);
+    assert_eq!(outcome.report.failure, None, "the echo has it, then the answer has");
+    let outcome = same_every_way(&steps("echo = true", "expect"), &[]);
+    let failure = outcome.report.failure.expect("the answer was read as far as `tick`");
+    assert!(failure.contains("42 ticket"), "{failure}");
+    let never = steps("echo = true", "expect-not")
+        .replace("\"tick\"\nwithin = \"1s\"", "\"'et'\"\nduring = \"100ms\"");
+    assert_eq!(same_every_way(&never, &[]).report.failure, None, "only the echo has quotes");
+    let never = never.replace("echo = true", "");
+    assert!(same_every_way(&never, &[]).report.failure.is_some());
+}
+
+#[test]
+fn mend_an_input_goes_back_after_its_time() {
+    let text = microbits(1, &[])
+        + "[[step]]\nsend = \"from microbit import *\\r\"\n\
+           [[step]]\ninput = \"button-a.pressed\"\nvalue = 1\nfor = \"300ms\"\n\
+           [[step]]\nwait = \"100ms\"\n\
+           [[step]]\nsend = \"'now', button_a.is_pressed()\\r\"\necho = true\n\
+           [[step]]\nexpect = \"('now', True)\"\nwithin = \"100ms\"\n\
+           [[step]]\nwait = \"300ms\"\n\
+           [[step]]\nsend = \"'then', button_a.is_pressed()\\r\"\necho = true\n\
+           [[step]]\nexpect = \"('then', False)\"\nwithin = \"100ms\"\n";
+    assert_eq!(same_every_way(&text, &[]).report.failure, None);
+    // Back to what it was, not to nothing.
+    let text = microbits(1, &[])
+        + "[[step]]\nsend = \"from microbit import *\\r\"\n\
+           [[step]]\ninput = \"accelerometer.x\"\nvalue = 640\n\
+           [[step]]\ninput = \"accelerometer.x\"\nvalue = -512\nfor = \"200ms\"\n\
+           [[step]]\nwait = \"400ms\"\n\
+           [[step]]\nsend = \"'x', accelerometer.get_x()\\r\"\necho = true\n\
+           [[step]]\nexpect-regex = \"'x', -6[0-9][0-9]\"\nwithin = \"200ms\"\n";
+    assert_eq!(same_every_way(&text, &[]).report.failure, None);
+}
