@@ -201,8 +201,9 @@ impl<'s> Tab<'s> {
     /// An optional time: a string, or a number as its text.
     pub fn time_text(&self, key: &'static str) -> Option<Cow<'s, str>> {
         self.typed(key, "a time such as \"250ms\"", |i| {
-            let number = || Some(i.as_integer()?.to_string()).or_else(|| Some(i.as_float()?.to_string()));
-            i.as_str().map(Cow::Borrowed).or_else(|| number().map(Cow::Owned))
+            let whole = i.as_integer().map(|v| v.to_string());
+            let number = whole.or_else(|| i.as_float().map(|v| v.to_string()));
+            i.as_str().map(Cow::Borrowed).or_else(|| number.map(Cow::Owned))
         })
     }
     /// An optional whole number.

@@ -116,6 +116,9 @@ impl Files for Beside<'_> {
     fn built(&self, nodes: usize, of: usize) -> Result<(), String> {
         self.files.built(nodes, of)
     }
+    fn instead(&self, node: &str, group: Option<&str>) -> Option<String> {
+        self.files.instead(node, group)
+    }
 }
 
 fn read_fleet(source: &Source) -> Plan {

@@ -265,7 +265,14 @@ fn times_repetitions_and_branches_are_read() {
             "until = { expect = \"done\" }\nwithin = \"1s\"\nstep = [{ send = \"x\" }]",
             "branch = [{ step = [{ send = \"x\" }] }, { name = \"other\", step = [{ wait = 1 }] }]",
         ],
-        expect!["s.toml:20:65: a list without steps does nothing"],
+        expect![[r#"
+            5: [0] WaitTo(3000000000)
+            5: [0] Do(Send("x", false), None)
+            8: [0] Repeat(Repeat { steps: [Step { line: 8, nodes: [0], action: Do(Send("x", false), None) }], count: Some(3), until: None, every: Some(1000000000), within: 18446744073709551615 })
+            12: [0] Repeat(Repeat { steps: [Step { line: 14, nodes: [0], action: Do(Send("x", false), None) }, Step { line: 14, nodes: [0], action: Wait(1000000000) }], count: Some(2), until: None, every: None, within: 18446744073709551615 })
+            15: [0] Repeat(Repeat { steps: [Step { line: 18, nodes: [0], action: Do(Send("x", false), None) }], count: None, until: Some(Step { line: 16, nodes: [0], action: Until(Printed(Text("done")), 10000000000) }), every: None, within: 1000000000 })
+            19: [0] Branches([[Step { line: 20, nodes: [0], action: Do(Send("x", false), None) }], [Step { line: 20, nodes: [0], action: Wait(1000000000) }]])
+        "#]],
     );
 }
 
@@ -566,10 +573,30 @@ fn mend_steps_that_do_nothing_are_mistakes() {
             "repeat = 2\nstep = []",
             "partition = []",
             "partition = [[]]",
+        ],
+        expect![[r#"
+            s.toml:6:10: `expect` is empty: nothing is typed, or waited for
+            s.toml:8:20: `expect-not-regex` is empty: nothing is typed, or waited for
+            s.toml:10:8: `send` is empty: nothing is typed, or waited for
+            s.toml:12:10: a `branch` without steps does nothing
+            s.toml:14:20: a list without steps does nothing
+            s.toml:17:8: a list without steps does nothing
+            s.toml:19:13: a `partition` has lists of nodes; without any it parts nothing
+            s.toml:21:13: a `partition` has lists of nodes; without any it parts nothing"#]],
+    );
+}
+
+#[test]
+fn mend_values_that_an_input_does_not_take_are_mistakes() {
+    steps(
+        &[
             "input = \"button-a.pressed\"\nvalue = 7",
             "input = \"temp.temperature\"\nvalue = -300000",
+            "input = \"gpio.p3\"\nvalue = -1",
         ],
-        expect![""],
+        expect![[r#"
+            s.toml:7:9: `button-a.pressed` of bit takes 0 to 1
+            s.toml:10:9: `temp.temperature` of bit takes -60000 to 150000"#]],
     );
 }
 
@@ -581,15 +608,20 @@ fn mend_what_ends_a_repetition_is_checked_before_the_run() {
             "until = \"bit.neighbours >= 3\"\nstep = [{ wait = \"1s\" }]",
             "until = { check = \"neighbours >= 3\" }\nstep = [{ wait = \"1s\" }]",
         ],
-        expect![""],
+        expect![[r#"
+            s.toml:6:9: raw has no symbol `neighbours`
+            s.toml:9:9: raw has no symbol `neighbours`
+            s.toml:12:19: raw has no symbol `neighbours`"#]],
     );
 }
 
 #[test]
 fn mend_a_number_is_a_time_in_seconds() {
     steps(
-        &["wait = 1", "wait = \"1\"", "wait = 0.25", "wait = true", "expect = \"x\"\nwithin = 2"],
-        expect![""],
+        &["wait = 1", "wait = \"1\"", "wait = 0.25", "wait = true", "expect = \"x\"\nwithin = -1"],
+        expect![[r#"
+            s.toml:12:8: `wait` must be a time such as "250ms", not boolean
+            s.toml:16:10: `-1` is no duration, such as 5s or 250ms"#]],
     );
 }
 
@@ -598,7 +630,20 @@ fn mend_names_of_nodes_are_checked() {
     let node = |name: &str| NODE.replace("bit]", &format!("\"{name}\"]"));
     let names = ["", "all", "none", "a b", "a.*", "a/b", "-a", ".a", "\\u0007", &"x".repeat(65)];
     let text: String = names.iter().map(|n| node(n)).collect();
-    check(&format!("{text}{}[[step]]\nwait = 1\n", node("\u{fc}ber_1.a-b")), expect![""]);
+    check(
+        &format!("{text}{}[[step]]\nwait = 1\n", node("\u{fc}ber_1.a-b")),
+        expect![[r#"
+        s.toml:1:1: no node can be called "": it is empty
+        s.toml:5:1: no node can be called "all": `all` means something else in steps and options
+        s.toml:9:1: no node can be called "none": `none` means something else in steps and options
+        s.toml:13:1: no node can be called "a b": ' ' is neither letter, digit, `-`, `_` nor `.`
+        s.toml:17:1: no node can be called "a.*": '*' is neither letter, digit, `-`, `_` nor `.`
+        s.toml:21:1: no node can be called "a/b": '/' is neither letter, digit, `-`, `_` nor `.`
+        s.toml:25:1: no node can be called "-a": it begins with a dot or a dash
+        s.toml:29:1: no node can be called ".a": it begins with a dot or a dash
+        s.toml:33:1: no node can be called "\u{7}": '\u{7}' is neither letter, digit, `-`, `_` nor `.`
+        s.toml:37:1: no node can be called "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx": it is longer than 64 bytes"#]],
+    );
 }
 
 #[test]
@@ -609,11 +654,28 @@ fn mend_mistakes_of_a_gateway_stand_at_their_place() {
             "[switch.lan]\n[switch.lan.gateway]\nnat = true\n{gateway}[node.a]\n{board}[node.b]\n{board}{node}[[step]]\nwait = 1\n"
         )
     };
-    check(&net("address = \"10.0.2.0/24\"\n", ""), expect![""]);
-    check(&net("", "ip = \"10.9.2.16\"\n"), expect![""]);
-    check(&net("forward = [\"tcp 80 -> a:80\", \"tcp 81 -> c:80\"]\n", ""), expect![""]);
-    check(&net("forward = [\"tcp 80 -> a:80\", \"tcp 80 -> b:80\"]\n", ""), expect![""]);
-    check(&net("forward = [\"tcp 80 -> a:80\", \"tcp 81 => b:80\"]\n", ""), expect![""]);
+    check(
+        &net("address = \"10.0.2.0/24\"\n", ""),
+        expect!["s.toml:4:11: 10.0.2.0/24 is no address for a station"],
+    );
+    check(
+        &net("", "ip = \"10.9.2.16\"\n"),
+        expect!["s.toml:12:6: 10.9.2.16 cannot be reserved: it is taken or not in 10.0.2.2/24"],
+    );
+    check(
+        &net("forward = [\"tcp 80 -> a:80\", \"tcp 81 -> c:80\"]\n", ""),
+        expect![[r#"
+        s.toml:4:30: no node of switch `lan` is called `c`
+            did you mean `a`?"#]],
+    );
+    check(
+        &net("forward = [\"tcp 80 -> a:80\", \"tcp 80 -> b:80\"]\n", ""),
+        expect!["s.toml:4:30: two forwards listen on 127.0.0.1:80"],
+    );
+    check(
+        &net("forward = [\"tcp 80 -> a:80\", \"tcp 81 => b:80\"]\n", ""),
+        expect!["s.toml:4:30: `tcp 81 => b:80` is no forward; write `tcp 127.0.0.1:8080 -> node:80`"],
+    );
 }
 
 /// What a fleet file in another folder names.
@@ -646,5 +708,5 @@ fn mend_what_a_fleet_file_names_lies_beside_it() {
     assert_eq!(files.0.take(), ["../fleets/x.toml", "../fleets/own.toml", "../fleets/raw"]);
     assert!(load("s.toml", &text("y"), None, &files).is_ok(), "a name of the catalogue is no path");
     let wrong = load("s.toml", &text("z"), None, &files).err().map(|e| e.to_string());
-    expect![""].assert_eq(&wrong.unwrap_or_default());
+    expect!["../fleets/z.toml:3:9: no image `../fleets/sub/none.bin`"].assert_eq(&wrong.unwrap_or_default());
 }
