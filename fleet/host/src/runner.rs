@@ -23,6 +23,11 @@ use std::{ops::ControlFlow, time::Duration};
 const LARGE: usize = 200;
 /// The longest step is this many grids, as a power of two.
 const MOST_GRIDS: u32 = 6;
+/// More bytes than this in one step make the next one half as long; fewer than a quarter of it twice as long.
+const MUCH: usize = 1 << 20;
+/// The shortest step is this small a part of the grid, as a power of two; large fleets, of which nobody knows yet what they
+/// print, begin at half of that.
+const FINEST: u32 = 10;
 /// A wait for the host is cut into pieces of this length.
 const NAP: Duration = Duration::from_millis(20);
 /// A busy guest that is held back runs at least this many nanoseconds at a time.
@@ -129,8 +134,10 @@ pub struct Runner {
     still: u32,
     /// Steps in a row in which nothing was printed.
     quiet: u32,
-    /// Something was printed since the last step was over.
-    printed: bool,
+    /// Bytes printed since the last step was over.
+    printed: usize,
+    /// Steps are shorter than the grid by this power of two: what all nodes print in one is kept until its end.
+    fine: u32,
     /// The watcher has seen what it wanted: when the run ends.
     seen: Option<Time>,
     /// When the last guest ended itself or locked up.
@@ -154,6 +161,7 @@ impl Runner {
     ) -> Runner {
         let next_digest = plan.digest_every.map_or(Time::MAX, |every| fleet.now() + every);
         let debuggers = Debuggers::default();
+        let fine = if fleet.nodes().len() >= LARGE { FINEST / 2 } else { 0 };
         let fleet = Some(Box::new(fleet));
         Runner {
             fleet,
@@ -168,7 +176,8 @@ impl Runner {
             paused: false,
             still: 0,
             quiet: 0,
-            printed: false,
+            printed: 0,
+            fine,
             seen: None,
             last_stop: Time::ZERO,
             capture: None,
@@ -293,7 +302,10 @@ impl Runner {
     /// The distance between steps. It depends on nothing but the fleet: twice the last one while nobody prints.
     fn grid(&self) -> u64 {
         let large = self.fleet.as_ref().expect(HOME).nodes().len() >= LARGE;
-        if large && !self.plan.watched { GRID << self.quiet.min(MOST_GRIDS) } else { GRID }
+        match self.fine {
+            0 if large && !self.plan.watched => GRID << self.quiet.min(MOST_GRIDS),
+            fine => GRID >> fine,
+        }
     }
 
     /// How far to run now; `None` after a wait for the host.
@@ -349,7 +361,7 @@ impl Runner {
             let _ = fleet.run_until(fleet.now(), &*self.executor);
         }
         let printed = fleet.take_console();
-        self.printed |= !printed.is_empty();
+        self.printed += printed.len();
         if watcher.console(&printed).is_break() {
             self.seen.get_or_insert(grid_from(target));
         }
@@ -367,7 +379,14 @@ impl Runner {
 
     /// A step is over, and no node stands in the middle of an epoch.
     fn reached(&mut self, watcher: &mut dyn Watcher) -> Option<End> {
-        self.quiet = if std::mem::take(&mut self.printed) { 0 } else { self.quiet.saturating_add(1) };
+        let printed = std::mem::take(&mut self.printed);
+        let coarse = self.fine == 0;
+        self.quiet = if printed == 0 && coarse { self.quiet.saturating_add(1) } else { 0 };
+        self.fine = match printed {
+            n if n > MUCH => (self.fine + 1).min(FINEST),
+            n if n < MUCH / 4 => self.fine.saturating_sub(1),
+            _ => self.fine,
+        };
         let fleet = self.fleet.as_mut().expect(HOME);
         if fleet.now() >= self.next_digest {
             let (now, digest) = (fleet.now(), fleet.digest());
@@ -378,7 +397,7 @@ impl Runner {
         let any = running.peek().is_some();
         let asleep = any && running.map(|n| n.machine.next_activity()).all(|t| t == Time::MAX);
         let dead = asleep && !fleet.has_pending() && self.outlet.is_none();
-        self.still = if dead { self.still.saturating_add(1) } else { 0 };
+        self.still = if dead && coarse { self.still.saturating_add(1) } else { 0 };
         // One more step lets what is still on the air arrive.
         let over = self.still > 1 && self.plan.end.is_none() && !self.plan.live && !self.debuggers.any();
         over.then_some(End::Asleep)

@@ -14,6 +14,8 @@ struct Diary {
     bytes: Vec<ConsoleByte>,
     notes: Vec<Note>,
     stop_at: Option<usize>,
+    /// The most that came at once.
+    most: usize,
 }
 
 impl Diary {
@@ -27,6 +29,7 @@ impl Diary {
 impl Watcher for Diary {
     fn console(&mut self, bytes: &[ConsoleByte]) -> ControlFlow<()> {
         self.bytes.extend(bytes);
+        self.most = self.most.max(bytes.len());
         match self.stop_at {
             Some(n) if self.bytes.len() >= n => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
@@ -95,6 +98,31 @@ fn digests_come_when_planned_and_change_nothing() {
         .collect();
     assert_eq!(times, [Time::ms(30), Time::ms(60), Time::ms(90)]);
     assert_eq!(digest, run(fleet("demo-beacon", 2), 1, until(100)).1);
+}
+
+/// A guest of mps2-an385 that prints at every second instruction.
+fn printer() -> std::sync::Arc<fleet::image::Firmware> {
+    let mut image: Vec<u8> = [0x2000_1000u32, 0x41].into_iter().flat_map(u32::to_le_bytes).collect();
+    image.resize(0x40, 0);
+    // r0 = UART0; BAUDDIV = 16; CTRL = TX enable; DATA = 'x' for ever.
+    let code: [u16; 10] = [0x2040, 0x0600, 0x2140, 0x0209, 0x1840, 0x2310, 0x6103, 0x2101, 0x6081, 0x2278];
+    image.extend(code.into_iter().chain([0x6002, 0xe7fd]).flat_map(u16::to_le_bytes));
+    fleet::image::Firmware::parse("printer", &image, Some(0)).expect("a raw image")
+}
+
+#[test]
+fn mend_what_many_nodes_print_does_not_pile_up() {
+    let printers = || {
+        let firmware = printer();
+        let board = || load::board("mps2-an385").expect("it ships");
+        let node = |id| load::node(id, &format!("n{id}"), board(), &firmware, 5).expect("it fits");
+        load::fleet(5, None, (0..250).map(node).collect())
+    };
+    let (_, digest, diary) = run(printers(), 1, until(4));
+    // So many came at once when a step was 10 ms.
+    assert!(diary.bytes.len() > 4_000_000, "{} bytes", diary.bytes.len());
+    assert!(diary.most < 2_500_000, "{} of {} bytes at once", diary.most, diary.bytes.len());
+    assert_eq!(digest, run(printers(), 2, Plan { digest_every: Some(1_700_000), ..until(4) }).1);
 }
 
 #[test]
