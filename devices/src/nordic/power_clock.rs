@@ -351,7 +351,7 @@ impl Device for PowerClock {
     }
 
     fn input_state(&self, name: &str) -> Option<InputState> {
-        let most = SUPPLY_MOST_MV.into();
+        let most = SUPPLY_MOST_MV;
         (name == "supply").then_some(InputState { value: self.supply.into(), least: 0, most })
     }
 
