@@ -37,6 +37,7 @@ const SHIPPED: &[(&str, &[u8])] = &[
     ("bench-fp-m7", include_bytes!("../guests/bench/fp-m7.elf")),
     ("bench-dsp-matrix", include_bytes!("../guests/bench/dsp-matrix.elf")),
     ("bench-dsp-mix", include_bytes!("../guests/bench/dsp-mix.elf")),
+    ("hasty", include_bytes!("../guests/hasty/hasty.elf")),
     ("bench-wake", include_bytes!("../guests/bench/wake.elf")),
     ("bench-wake-rv32", include_bytes!("../guests/bench/wake-rv32.elf")),
 ];

@@ -327,7 +327,7 @@ fn scenarios_pass_fail_and_run_out_of_time() {
         said.out
     );
     ends(&run(&["test", &good, &fails]), 1);
-    ends(&run(&["test", &good, &late]), 4);
+    ends(&run(&["test", &good, &late]), 1);
     let junit = file("junit.xml", "");
     let said = run(&["test", &late, &broken, &good, "--junit", &junit]);
     ends(&said, 3);

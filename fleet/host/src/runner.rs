@@ -310,8 +310,9 @@ impl Runner {
 
     /// How far to run now; `None` after a wait for the host.
     fn target(&mut self, now: Time) -> Option<Time> {
-        if self.begun.is_some() {
-            return self.begun; // whatever the pace: nobody can go back
+        if let Some(begun) = self.begun {
+            // Whatever the pace: nobody can go back, but where nobody runs any more nobody has gone on.
+            return Some(self.ending().map_or(begun, |(at, _)| at.min(begun)));
         }
         let alone = !self.plan.live && !self.debuggers.any() && self.outlet.is_none();
         let ending = self.ending().map_or(Time::MAX, |(at, _)| at);

@@ -581,10 +581,8 @@ fn mend_a_decision_knows_nothing_of_the_acts_of_its_instant() {
         m.act(0, Time::us(100), &tx(&[1; 9], 0));
         m.act(1, Time::us(100), &RadioAct::Sample);
         m.act(1, Time(off), &RadioAct::RxOff);
-        m.run_until(Time::us(140)).iter().find_map(|d| match d.event {
-            AirEvent::Rssi { dbm } => Some(dbm),
-            _ => None,
-        })
+        m.run_until(Time(108_800));
+        rssi(&mut m, 1, Time(108_800))
     };
     assert_eq!((measured(108_799), measured(108_800)), (Some(-100), Some(-70)));
 }
