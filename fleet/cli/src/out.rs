@@ -4,8 +4,14 @@
 //! on goes nowhere. A standard output that cannot be written for another reason (a full disk) is told at the end.
 
 use crate::exit::{Code, Failure};
+use fleet_host::patient::takes;
 use std::{
-    io::{self, Write},
+    io::{
+        self,
+        ErrorKind::{BrokenPipe, TimedOut},
+        Write,
+    },
+    os::fd::AsFd,
     sync::Mutex,
 };
 
@@ -27,12 +33,16 @@ pub fn is_gone() -> bool {
 pub fn verdict(code: Code) -> Result<Code, Failure> {
     note(io::stdout().flush());
     match &*GONE.lock().unwrap_or_else(|e| e.into_inner()) {
-        Some(e) if code == Code::Ok && e.kind() != io::ErrorKind::BrokenPipe => {
+        Some(e) if code == Code::Ok && !matches!(e.kind(), BrokenPipe | TimedOut) => {
             Err(Failure::input(format!("cannot write standard output: {e}")))
         }
         _ => Ok(code),
     }
 }
+
+/// A pipe that takes something takes this much at once, so that a reader who stands still does not keep a signal from ending
+/// the run.
+const PIECE: usize = 2048;
 
 /// Standard output. Writing never fails.
 #[derive(Clone, Copy, Debug)]
@@ -40,8 +50,14 @@ pub struct Stdout;
 
 impl Write for Stdout {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if !is_gone() {
-            note(io::stdout().write_all(bytes));
+        for piece in bytes.chunks(PIECE) {
+            if is_gone() {
+                break;
+            }
+            note(match takes(io::stdout().as_fd()) {
+                true => io::stdout().write_all(piece).and_then(|()| io::stdout().flush()),
+                false => Err(io::Error::new(TimedOut, "nobody reads it")),
+            });
         }
         Ok(bytes.len())
     }

@@ -21,7 +21,7 @@ fn signalled(signal: &str, ready: &str, words: &[&str]) -> Run {
     run(Command::new("bash").args(["-c", &script, env!("CARGO_BIN_EXE_flotilla")]), Duration::from_secs(60))
 }
 
-/// It has printed a line.
+/// It has printed a line. Nobody reads the rest before it has ended: the pipe is full by then.
 const LINE: &str = "read -r line";
 
 #[test]

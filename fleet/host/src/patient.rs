@@ -2,11 +2,17 @@
 //! then the writer waits, but not beyond a signal that ends the run.
 
 use crate::signals;
-use nix::fcntl::OFlag;
+use nix::{
+    fcntl::OFlag,
+    poll::{PollFd, PollFlags, poll},
+};
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{FileTypeExt, OpenOptionsExt},
+    os::{
+        fd::BorrowedFd,
+        unix::fs::{FileTypeExt, OpenOptionsExt},
+    },
     path::Path,
     time::Duration,
 };
@@ -31,6 +37,20 @@ pub fn is_pipe(path: &Path) -> bool {
 fn nap() {
     #[allow(clippy::disallowed_methods)] // the edge waits for the host
     std::thread::sleep(NAP);
+}
+
+/// Waits until `fd` takes bytes, at least as many as pipes take at once. `false`: some time after a signal that ends the run
+/// nobody has read yet.
+pub fn takes(fd: BorrowedFd) -> bool {
+    let mut naps = 0;
+    while naps <= GRACE {
+        match poll(&mut [PollFd::new(fd, PollFlags::POLLOUT)], NAP.as_millis() as u8) {
+            // What cannot be waited for is written to: that tells what is wrong.
+            Ok(1..) | Err(_) => return true,
+            Ok(_) => naps = if signals::received().is_some() { naps + 1 } else { 0 },
+        }
+    }
+    false
 }
 
 impl Patient {

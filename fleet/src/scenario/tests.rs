@@ -621,7 +621,7 @@ fn mend_a_number_is_a_time_in_seconds() {
         &["wait = 1", "wait = \"1\"", "wait = 0.25", "wait = true", "expect = \"x\"\nwithin = -1"],
         expect![[r#"
             s.toml:12:8: `wait` must be a time such as "250ms", not boolean
-            s.toml:16:10: `-1` is no duration, such as 5s or 250ms"#]],
+            s.toml:15:10: `-1` is no duration, such as 5s or 250ms"#]],
     );
 }
 
