@@ -94,6 +94,13 @@ impl Island {
         nodes.min(lines.next())
     }
 
+    /// Nothing in it lies before `now`. While nothing was due its lines were left behind: an epoch of theirs that a stop
+    /// keeps open may have begun before, but ends later.
+    pub(crate) fn fits(&self, now: Time) -> bool {
+        let open = self.lines.as_ref().and_then(|l| l.open);
+        open.unwrap_or_else(|| self.next_activity()) >= now
+    }
+
     /// The earliest time at which one of its nodes can be heard on the fleet's media.
     pub(crate) fn heard(&self) -> Time {
         // A line may stir any node of the island.

@@ -193,7 +193,7 @@ impl Fleet {
                 let air = matches!(n.medium, Medium::Radio(_));
                 n.medium.fits(if air { most.max(nodes) } else { most }, now)
             })
-            && self.islands.iter().flatten().all(|i| i.next_activity() >= now)
+            && self.islands.iter().flatten().all(|i| i.fits(now))
             && self.nodes().all(|n| {
                 let left = &n.machine.bus.fabric.outbox;
                 left.iter().all(|o| n.skew.fleet(o.at) >= now)
