@@ -20,6 +20,7 @@ pub use beside::lockstep;
 mod beside {
     use super::*;
     use crate::{
+        out::{Stderr, Stdout},
         run::{TYPING_STARTS, as_typed},
         subject::{machine_name, one},
         summary::{self, thousands},
