@@ -123,7 +123,7 @@ fn lockstep_says_all_there_is_to_say() {
     let difference = found(meddled("cortex-m0", 3, |m| set(m, "r3", 0x1234)), &["r3"]);
     let text = difference.show("0x00000408 sum+0x8").to_string();
     expect![[r#"
-        FIRST DIFFERENCE at instruction 355, 0.000035 s: the results differ
+        FIRST DIFFERENCE at instruction 355, 0.000055 s: the results differ
           pc     0x00000408 sum+0x8
           bytes  d3 18
                  adds r3, r2, r3
