@@ -2,25 +2,25 @@
 #![allow(clippy::unwrap_used)]
 
 use fleet_host::{Lab, LabError, lab::Builder};
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::LazyLock, time::Duration};
 
-/// A Cortex-M3 image: stack, reset vector, then `wfi` for ever.
-fn sleeper() -> PathBuf {
+/// A Cortex-M3 image: stack, reset vector, then `wfi` for ever. Written once: the tests of this file run side by side, and
+/// a second writing would show a reader an empty file.
+static SLEEPER: LazyLock<String> = LazyLock::new(|| {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("sleeper-{}.bin", std::process::id()));
     let mut bytes = [0x2000_1000u32, 9].map(u32::to_le_bytes).concat();
     bytes.extend([0xbf30u16, 0xe7fd].map(u16::to_le_bytes).concat());
     std::fs::write(&path, bytes).unwrap();
-    path
-}
+    path.to_str().unwrap().to_owned()
+});
 
 fn node(name: &str) -> Builder {
-    Lab::builder().node(name, "mps2-an385", sleeper().to_str().unwrap()).load_at(0)
+    Lab::builder().node(name, "mps2-an385", &SLEEPER).load_at(0)
 }
 
 #[test]
 fn mend_lab_mistakes_of_the_builder_are_errors() {
-    let image = sleeper();
-    let image = image.to_str().unwrap();
+    let image: &str = &SLEEPER;
     let twice = node("a").node("a", "mps2-an385", image).load_at(0);
     for (builder, want) in [
         (Lab::builder(), "a fleet has at least one node"),
