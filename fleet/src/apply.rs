@@ -203,6 +203,13 @@ impl Node {
                 return machine.bus.fabric.mem.poke(*addr, &bytes[..n]) == mask.len();
             }
             Act::Patch { addr, bytes, .. } => return machine.patch(*addr, bytes).is_ok(),
+            Act::Flash { parts } => {
+                let mem = &mut machine.bus.fabric.mem;
+                let mut poke = |(addr, bytes): &(u64, Vec<u8>)| mem.poke(*addr, bytes) == bytes.len();
+                let whole = parts.iter().all(&mut poke);
+                machine.reset(ResetKind::PowerOn); // stack pointer and program counter may be others now
+                return whole;
+            }
             Act::WriteMemory { addr, bytes } => {
                 let whole = machine.debug_write(0, *addr, bytes) == bytes.len();
                 if let Some(code) = machine.bus.fabric.exit_request.take() {

@@ -102,6 +102,11 @@ pub enum Act {
         /// How.
         fault: Fault,
     },
+    /// What stands in flash is not the image alone: the machine is switched on with this, before the first instruction.
+    Flash {
+        /// What differs, by address.
+        parts: Vec<(u64, Vec<u8>)>,
+    },
 }
 
 /// An act with its time and node.

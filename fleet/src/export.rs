@@ -148,7 +148,13 @@ impl Spectator for Export {
             None => {
                 self.left_out += 1;
                 let node = self.names.get(c.node as usize).map_or("the fleet", |n| n);
-                let what = format!("{:?}", c.act);
+                let what = match &c.act {
+                    Act::Flash { parts } => {
+                        let bytes: usize = parts.iter().map(|p| p.1.len()).sum();
+                        format!("it begins with {bytes} bytes in its flash that are not the image's")
+                    }
+                    act => format!("{act:?}"),
+                };
                 let _ =
                     writeln!(self.steps, "\n# at {} s, {node}: no step does this: {}", c.at, one_line(&what));
             }

@@ -12,6 +12,7 @@ pub mod config;
 pub mod determinism;
 pub mod executor;
 pub mod export;
+pub mod flash;
 #[allow(clippy::module_inception)]
 pub mod fleet;
 pub mod image;

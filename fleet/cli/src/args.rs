@@ -1,13 +1,12 @@
 //! The command line.
 
-use crate::select::Choice;
+use crate::{
+    places::{ConsoleTo, console_to, host_and_port},
+    select::Choice,
+};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use emu_core::cpu::Engine;
-use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    ops::RangeInclusive,
-    path::PathBuf,
-};
+use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf};
 
 const CODES: &str = "\
 Exit codes:
@@ -25,7 +24,21 @@ const RUN: &str = "\
 Times are virtual: 5s, 250ms, 1.5s, 20us, 2m.
 
 On a terminal the console is live and virtual time goes no faster than the host's; Ctrl-A x quits,
-Ctrl-A p stops virtual time, Ctrl-A h helps. With --pty and --live, and with --speed max, only a guest that sleeps waits for the host.
+Ctrl-A p stops virtual time, Ctrl-A h helps. With --pty, --console-to pty or tcp and --live, and with --speed max, only a guest that
+sleeps waits for the host.
+
+--console-to tcp:4444 has the console on a port of this host, for `nc`, `telnet` or `socat -,rawer tcp:localhost:4444`;
+bytes go as they are, :0 is any port, and standard error says which. Several may connect; all may type. What is printed
+while nobody is there waits for the next, the last 64 KiB of it; a reader who stands still loses what he is 4 MiB behind, and the run does
+not wait. A console on a port or pseudo-terminal is not shown here, and standard input is not typed at it;
+of one that goes to file:PATH the file has a copy. --until sees them all.
+
+    flotilla run microbit-micropython --console-to tcp:4444
+    flotilla run lan.toml --console-to anna=pty --console-to bert.uart1=file:bert.log
+
+--flash FILE keeps what the guest writes to flash (nRF51: code flash and UICR). A new or empty FILE gets the image; later runs with
+the same image begin with what it holds, and it is written when a run ends, also by a signal. With another image it is an
+error: delete the file to begin anew. A recorded session holds what differs from the image, so that it replays without the file.
 
 Standard input that is no terminal is read to its end first and typed from 0.1 s on at the guest's pace: at the line's
 rate, once it has enabled its receiver and has room; line ends become the Enter key (--raw-input: as they
@@ -209,14 +222,22 @@ pub struct RunArgs {
     /// Keep pace with the host and type standard input as it comes, even if it is no terminal
     #[arg(long, conflicts_with = "pty")]
     pub live: bool,
-    /// Put the console on a new pseudo-terminal, whose name is printed first
+    /// Put the console on a new pseudo-terminal, whose name is printed first: `--console-to pty`
     #[arg(long)]
     pub pty: bool,
+    /// Copy a console to file:PATH, or move it to a new pseudo-terminal (pty) or to a port of this host, tcp:[HOST:]PORT;
+    /// CONSOLE as for --console [default: that one]. Again for further consoles
+    #[arg(long, value_name = "[CONSOLE=]PLACE", value_parser = console_to)]
+    pub console_to: Vec<ConsoleTo>,
+    /// Keep what the guest writes to flash: FILE stands for the chip's memory from run to run, for one image. Again for
+    /// further nodes
+    #[arg(long, value_name = "[NODE=]FILE")]
+    pub flash: Vec<String>,
     /// Load address of a raw binary
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub at: Option<u64>,
     /// Let gdb connect here (several nodes: the following ports too)
-    #[arg(long, value_name = "[IP:]PORT", value_parser = gdb_place)]
+    #[arg(long, value_name = "[IP:]PORT", value_parser = host_and_port)]
     pub gdb: Option<SocketAddr>,
     /// Wait for gdb before the first instruction
     #[arg(long, requires = "gdb")]
@@ -296,7 +317,7 @@ pub struct TestArgs {
 pub struct DebugArgs {
     /// Let gdb connect here, to the first node (the others: the following ports), and wait for it before the first
     /// instruction
-    #[arg(long, value_name = "[IP:]PORT", value_parser = gdb_place)]
+    #[arg(long, value_name = "[IP:]PORT", value_parser = host_and_port)]
     pub gdb: Option<SocketAddr>,
     /// Write what is on the air to a pcapng file
     #[arg(long, value_name = "FILE")]
@@ -396,20 +417,6 @@ pub struct LockstepArgs {
     /// Decides everything random
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-}
-
-/// Where gdb connects: `127.0.0.1:3333`, `localhost:3333`, `:3333` or `3333`; port 0: any that is free.
-fn gdb_place(text: &str) -> Result<SocketAddr, String> {
-    if let Ok(place) = text.parse() {
-        return Ok(place);
-    }
-    let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
-    let ip = match host {
-        "" | "localhost" => Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-        host => host.parse(),
-    };
-    let place = ip.ok().zip(port.parse().ok()).map(SocketAddr::from);
-    place.ok_or_else(|| "this is a port, as 3333, or an address with a port, as 127.0.0.1:3333".into())
 }
 
 /// A node or group, and what it is to run.
@@ -534,18 +541,6 @@ mod tests {
             assert!(time(text).is_err(), "{text}");
         }
         assert!(positive("0").is_err() && positive("1ns").is_ok());
-    }
-
-    #[test]
-    fn mend_places_for_gdb_are_written_as_people_do() {
-        for text in ["127.0.0.1:3333", "localhost:3333", ":3333", "3333"] {
-            assert_eq!(gdb_place(text), Ok(SocketAddr::from(([127, 0, 0, 1], 3333))), "{text}");
-        }
-        assert_eq!(gdb_place("[::1]:1").map(|p| p.to_string()), Ok("[::1]:1".into()));
-        assert_eq!(gdb_place(":0").map(|p| p.port()), Ok(0));
-        for text in ["", ":", "nowhere", "nowhere:1", "127.0.0.1", "127.0.0.1:99999", "-1", "1:2:3"] {
-            assert!(gdb_place(text).is_err(), "{text}");
-        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use emu_core::Time;
 use fleet::ConsoleByte;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Write},
     ops::ControlFlow,
 };
@@ -38,11 +38,15 @@ impl Search {
     }
 }
 
+/// Consoles, by node and number, that are not shown here: they go elsewhere. A text is looked for in them all the same.
+pub type Moved = BTreeSet<(u32, u16)>;
+
 /// Writes some consoles' bytes of one node as they are.
 pub struct Raw {
     out: Box<dyn Write>,
     node: u32,
     shown: Vec<u16>,
+    moved: Moved,
     until: Option<Search>,
     /// The text was printed.
     pub found: bool,
@@ -53,7 +57,13 @@ pub struct Raw {
 impl Raw {
     /// Shows the consoles `shown` of `node` on `out`, until one of them has printed `until`.
     pub fn new(out: Box<dyn Write>, node: u32, shown: Vec<u16>, until: Option<&str>) -> Raw {
-        Raw { out, node, shown, until: until.map(Search::new), found: false, last: b'\n' }
+        let until = until.map(Search::new);
+        Raw { out, node, shown, moved: Moved::new(), until, found: false, last: b'\n' }
+    }
+
+    /// These go elsewhere.
+    pub fn without(self, moved: Moved) -> Raw {
+        Raw { moved, ..self }
     }
 
     /// Shows bytes; `Break` once the text was printed (nothing behind it is shown) or nobody reads any more.
@@ -63,13 +73,20 @@ impl Raw {
             if self.found {
                 break;
             }
-            text.push(b.byte);
+            if !self.moved.contains(&(b.node, b.console)) {
+                text.push(b.byte);
+            }
             self.found = self.until.as_mut().is_some_and(|s| s.ends(b));
         }
-        let Some(last) = text.last() else { return ControlFlow::Continue(()) };
-        self.last = *last;
-        let written = self.out.write_all(&text).and_then(|()| self.out.flush());
-        if self.found || written.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        let written = text.last().map(|last| {
+            self.last = *last;
+            self.out.write_all(&text).and_then(|()| self.out.flush())
+        });
+        if self.found || matches!(written, Some(Err(_))) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 
     /// The cursor stands at the start of a line.
@@ -85,6 +102,7 @@ const MAX_LINE: usize = 4096;
 pub struct Lines<W> {
     out: W,
     names: Vec<String>,
+    moved: Moved,
     open: BTreeMap<(u32, u16), (Time, Vec<u8>)>,
     until: Option<Search>,
     /// The text was printed.
@@ -94,7 +112,13 @@ pub struct Lines<W> {
 impl<W: Write> Lines<W> {
     /// `names` are those of the nodes.
     pub fn new(out: W, names: Vec<String>, until: Option<&str>) -> Lines<W> {
-        Lines { out, names, open: BTreeMap::new(), until: until.map(Search::new), found: false }
+        let until = until.map(Search::new);
+        Lines { out, names, moved: Moved::new(), open: BTreeMap::new(), until, found: false }
+    }
+
+    /// These go elsewhere.
+    pub fn without(self, moved: Moved) -> Lines<W> {
+        Lines { moved, ..self }
     }
 
     /// Where the lines go.
@@ -109,6 +133,9 @@ impl<W: Write> Lines<W> {
                 break;
             }
             self.found = self.until.as_mut().is_some_and(|s| s.ends(b));
+            if self.moved.contains(&(b.node, b.console)) {
+                continue;
+            }
             let (at, line) = self.open.entry((b.node, b.console)).or_default();
             *at = b.at;
             if b.byte != b'\n' {

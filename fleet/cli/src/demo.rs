@@ -39,7 +39,8 @@ pub fn demo(args: &DemoArgs) -> Result<Code, Failure> {
     runner.capture = capture;
     let consoles = Consoles::Lines(Lines::new(Stdout, names, None));
     let for_readers = args.outcome.expect_digest.is_none() && args.outcome.pcap.is_none();
-    let mut show = Show { consoles, notes: Box::new(Stdout), failure: None, for_readers, patience: None };
+    let notes = Box::new(Stdout);
+    let mut show = Show { consoles, taps: None, notes, failure: None, for_readers, patience: None };
     spent.built();
     let end = runner.run(&mut show);
     if let Consoles::Lines(l) = &mut show.consoles {

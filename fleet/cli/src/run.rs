@@ -2,10 +2,11 @@
 
 use crate::{
     args::{Outcome, RunArgs},
-    console::{Lines, Raw},
+    console::{Lines, Moved, Raw},
     exit::{Code, Failure},
+    flash,
     out::{Stderr, Stdout, say},
-    outputs,
+    outputs, places,
     show::{
         Consoles, Patience, Show, Spent, capture, code, cut, executor, finish, not_recorded, note, prepare,
     },
@@ -16,7 +17,7 @@ use crossterm::tty::IsTty;
 use emu_core::Time;
 use fleet::{Act, Command, Fleet, record::Header};
 use fleet_host::{
-    End, HostEvent, Io, Outlet, Plan, Recording, Runner, gdb, io as host_io, pace::Pacer, pty::Pty,
+    End, HostEvent, Io, Outlet, Plan, Recording, Runner, gdb, io as host_io, pace::Pacer, taps::Tap,
 };
 use std::io::{self, Read, Write};
 
@@ -28,8 +29,8 @@ pub const TYPING_STARTS: Time = Time::ms(100);
 enum Side {
     /// A person at a terminal.
     Terminal(RawMode),
-    /// A program at a pseudo-terminal.
-    Pty(Pty),
+    /// Somebody at a pseudo-terminal or a port.
+    Elsewhere,
     /// A program at standard input and output, which types as it likes.
     Pipe,
     /// Standard input was read to its end, or is not wanted.
@@ -42,11 +43,17 @@ pub fn run(args: &RunArgs) -> Result<Code, Failure> {
     if args.until.is_some() && args.console.as_deref() == Some("none") {
         return Err(Failure::usage("--until looks at the consoles that are shown: not with --console none"));
     }
-    let Subject { mut fleet, view, header, inputs } = subject(args)?;
+    let subject = subject(args)?;
+    let taps = places::taps(args, &subject)?;
+    let Subject { mut fleet, view, header, inputs, .. } = subject;
     let written = [("--record", &args.record), ("--pcap", &args.outcome.pcap)];
-    outputs::check(&inputs, &written.map(|(option, path)| (option, path.as_deref())))?;
+    let written = written.map(|(option, path)| (option, path.as_deref()));
+    let chips = flash::named(args, &fleet)?;
+    let written = written.into_iter().chain(places::files(args)).chain(flash::files(&chips));
+    outputs::check(&inputs, &written.collect::<Vec<_>>())?;
     let nodes = fleet.nodes().len();
     patches(&fleet);
+    let chips = flash::open(&chips, &mut fleet)?;
     let ports = args.gdb.map(|addr| gdb::bind(addr, nodes)).transpose()?.unwrap_or_default();
     let (send, events) = host_io::events();
     let outlet = Outlet::open(&fleet)?;
@@ -63,7 +70,13 @@ pub fn run(args: &RunArgs) -> Result<Code, Failure> {
     if !args.pty {
         note(engine.take()); // as long as the terminal is not ours
     }
-    let side = connect(args, view.typed(), &mut fleet, send.clone())?;
+    let moved = moved(&taps);
+    let typed = view.typed().filter(|typed| !moved.contains(typed));
+    let taps = places::open(args, taps, &send)?;
+    let side = match connect(args, typed, &mut fleet, send.clone())? {
+        Side::Batch if taps.take_input() => Side::Elsewhere,
+        side => side,
+    };
     note(engine); // a program reads the terminal's name first
     let io = Io::start(ports, send)?; // from here on signals end the run in order
     // Somebody on the host may connect at any time.
@@ -72,12 +85,13 @@ pub fn run(args: &RunArgs) -> Result<Code, Failure> {
     let plan = Plan {
         end: args.for_.map(Time),
         digest_every: args.common.digest_every,
-        typed_to: view.typed(),
+        typed_to: typed,
         live,
         watched: args.until.is_some(),
         wait_for_debugger: args.gdb_wait,
     };
-    let mut show = show(args, &side, view, &fleet)?;
+    let mut show = show(args, &side, view, moved, &fleet);
+    show.taps = Some(taps);
     let recording = recording(args, header, &fleet)?;
     let mut runner = Runner::new(fleet, executor(&args.common, nodes), events, pacer, plan);
     runner.recording = recording;
@@ -86,6 +100,7 @@ pub fn run(args: &RunArgs) -> Result<Code, Failure> {
     spent.built();
     let end = runner.run(&mut show);
     drop(side); // the terminal is itself again
+    drop(show.taps.take());
     match &mut show.consoles {
         Consoles::Raw(raw) if !raw.at_line_start() && io::stdout().is_tty() => say!(""),
         Consoles::Raw(_) => {}
@@ -94,8 +109,10 @@ pub fn run(args: &RunArgs) -> Result<Code, Failure> {
     if end == End::Asleep {
         say!("every guest that runs sleeps for ever: nothing is due that could wake one");
     }
+    let kept = flash::save(chips, runner.fleet());
     let (view, digest) = finish(&mut runner, &args.outcome, args.common.stats, spent, &mut Stderr)?;
     drop(io); // debuggers have their answers; a signal has ended the wait for a capture's reader
+    kept?;
     match &show.failure {
         Some(why) => Err(Failure::input(why)),
         None if end == End::Quit && (args.for_.is_some() || args.until.is_some()) => Ok(cut(digest)),
@@ -133,15 +150,18 @@ fn pacer(args: &RunArgs, side: &Side, lines: bool, served: bool) -> Option<Pacer
         (Some(speed), _) if speed.is_finite() => Some(Pacer::speed(speed)),
         // A guest that polls for a key is as idle as one that sleeps, and looks busy.
         (None, Side::Terminal(_)) => Some(Pacer::speed(1.0)),
-        (_, Side::Terminal(_) | Side::Pty(_) | Side::Pipe) => Some(Pacer::idle()),
+        (_, Side::Terminal(_) | Side::Elsewhere | Side::Pipe) => Some(Pacer::idle()),
         (None, Side::Batch) if served && args.for_.is_none() => Some(Pacer::speed(1.0)),
         (None, Side::Batch) if watched => Some(Pacer::idle()),
         (_, Side::Batch) => None,
     }
 }
 
-/// After this time somebody might wonder why nothing happens on the pseudo-terminal.
-const UNOPENED: std::time::Duration = std::time::Duration::from_secs(10);
+/// Consoles that are not ours.
+fn moved(taps: &[Tap]) -> Moved {
+    let of = |tap: &Tap| tap.shown.iter().map(|c| (tap.node, *c)).collect::<Vec<_>>();
+    taps.iter().filter(|tap| tap.moves()).flat_map(of).collect()
+}
 
 /// Connects the console that takes input.
 fn connect(
@@ -150,25 +170,9 @@ fn connect(
     fleet: &mut Fleet,
     events: host_io::EventSender,
 ) -> Result<Side, Failure> {
-    let Some((node, console)) = typed else {
-        let message = "--pty needs a console that takes input: --console NODE";
-        return if args.pty { Err(Failure::usage(message)) } else { Ok(Side::Batch) };
-    };
+    let Some((node, console)) = typed else { return Ok(Side::Batch) };
     if args.no_input {
         return Ok(Side::Batch);
-    }
-    if args.pty {
-        let mut pty = Pty::open()?;
-        writeln!(Stdout, "console: {}", pty.name().display())?;
-        host_io::read_on_thread(pty.ours.try_clone()?, events, |b| vec![HostEvent::Typed(b.to_vec())]);
-        pty.tell_if_unopened(UNOPENED, |name| {
-            let (name, s) = (name.display(), UNOPENED.as_secs());
-            let _ = writeln!(
-                Stderr,
-                "nobody has opened {name} for {s} s: a terminal program does, as in `picocom {name}`"
-            );
-        });
-        return Ok(Side::Pty(pty));
     }
     if args.live && !io::stdin().is_tty() {
         host_io::read_on_thread(io::stdin(), events, |b| vec![HostEvent::Typed(b.to_vec())]);
@@ -212,10 +216,9 @@ pub fn as_typed(text: &[u8]) -> Vec<u8> {
     typed
 }
 
-fn show(args: &RunArgs, side: &Side, view: View, fleet: &Fleet) -> Result<Show, Failure> {
+fn show(args: &RunArgs, side: &Side, view: View, moved: Moved, fleet: &Fleet) -> Show {
     let raw = matches!(side, Side::Terminal(_));
     let out: Box<dyn Write> = match side {
-        Side::Pty(pty) => Box::new(pty.ours.try_clone()?),
         _ if raw && io::stdout().is_tty() => Box::new(Returns::new(Stdout)),
         _ => Box::new(Stdout),
     };
@@ -224,13 +227,13 @@ fn show(args: &RunArgs, side: &Side, view: View, fleet: &Fleet) -> Result<Show, 
     let consoles = match view {
         View::Lines => {
             let names = fleet.nodes().map(|n| n.name.clone()).collect();
-            Consoles::Lines(Lines::new(Stdout, names, until))
+            Consoles::Lines(Lines::new(Stdout, names, until).without(moved))
         }
-        View::Raw { node, shown, .. } => Consoles::Raw(Raw::new(out, node, shown, until)),
+        View::Raw { node, shown, .. } => Consoles::Raw(Raw::new(out, node, shown, until).without(moved)),
     };
     let Outcome { expect_digest, pcap } = &args.outcome;
     let for_readers = until.is_none() && expect_digest.is_none() && pcap.is_none() && args.record.is_none();
-    Ok(Show { consoles, notes, failure: None, for_readers, patience: Patience::new(until, raw) })
+    Show { consoles, taps: None, notes, failure: None, for_readers, patience: Patience::new(until, raw) }
 }
 
 #[cfg(test)]

@@ -10,7 +10,9 @@ use crate::{
 use crossterm::tty::IsTty;
 use emu_core::{Time, cpu::Engine};
 use fleet::{ConsoleByte, Fleet, FleetView, NodeState};
-use fleet_host::{Capture, End, InputError, Note, Pool, Runner, Watcher, patient, signals, usage::cpu_time};
+use fleet_host::{
+    Capture, End, InputError, Note, Pool, Runner, Watcher, patient, signals, taps::Taps, usage::cpu_time,
+};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
     io::{self, Write},
@@ -32,6 +34,8 @@ pub enum Consoles {
 pub struct Show {
     /// The consoles.
     pub consoles: Consoles,
+    /// Those that go elsewhere.
+    pub taps: Option<Taps>,
     /// For what is not the guests'.
     pub notes: Box<dyn Write>,
     /// Why the run cannot go on.
@@ -90,6 +94,10 @@ impl Watcher for Show {
                 _ => ControlFlow::Break(()),
             },
         };
+        if let Some(Err(e)) = self.taps.as_mut().map(|taps| taps.put(bytes)) {
+            self.failure.get_or_insert(e.to_string());
+            return ControlFlow::Break(());
+        }
         if self.for_readers && out::is_gone() { ControlFlow::Break(()) } else { shown }
     }
     fn step(&mut self, now: Time) {

@@ -23,6 +23,20 @@ pub struct Subject {
     pub header: Header,
     /// Files that were read, or names of images.
     pub inputs: Vec<PathBuf>,
+    /// The console that a board says is its usual one.
+    usual: Option<String>,
+}
+
+impl Subject {
+    /// The consoles that `--console NAME` would show byte by byte.
+    pub fn console(&self, name: Option<&str>) -> Result<View, Failure> {
+        let several = matches!(self.header.subject, record::Subject::Fleet { .. });
+        match name {
+            None | Some("all") if self.fleet.nodes().len() > 1 => Ok(View::Lines),
+            Some(name) if several && !matches!(name, "none" | "all") => of_node(&self.fleet, name),
+            name => choose(0, &consoles(&self.fleet, 0), self.usual.as_deref(), name),
+        }
+    }
 }
 
 /// How consoles are shown.
@@ -62,7 +76,8 @@ fn single(args: &RunArgs) -> Result<Subject, Failure> {
     let noted = Noted::new(&folder);
     let board = load::board_of(machine, &noted)?;
     let names: Vec<_> = board.machine.bus.fabric.consoles.iter().map(|c| c.name.clone()).collect();
-    let view = choose(0, &names, board.info.console.as_deref(), args.console.as_deref())?;
+    let usual = board.info.console.clone();
+    let view = choose(0, &names, usual.as_deref(), args.console.as_deref())?;
     let seed = args.common.seed.unwrap_or(1);
     let firmware = load::firmware_for(&board, &args.image, args.at)?;
     let inputs = [&args.image, machine].map(PathBuf::from).to_vec();
@@ -72,7 +87,7 @@ fn single(args: &RunArgs) -> Result<Subject, Failure> {
     let fleet = one(board, &firmware, seed, args.common.slice)?;
     let (image, machine) = (args.image.clone(), machine.to_string());
     let header = noted.header(record::Subject::Image { image, machine, at: args.at }, seed);
-    Ok(Subject { fleet, view, header, inputs })
+    Ok(Subject { fleet, view, header, inputs, usual })
 }
 
 /// A fleet of one board, whose node has its name.
@@ -108,7 +123,7 @@ fn file(args: &RunArgs) -> Result<Subject, Failure> {
     let header = noted.header(subject, fleet.seed());
     let mut inputs = folder.named();
     inputs.push(path.into());
-    Ok(Subject { fleet, view, header, inputs })
+    Ok(Subject { fleet, view, header, inputs, usual: None })
 }
 
 /// `NODE` or `NODE.CONSOLE`; a node's name may contain dots itself.
@@ -122,9 +137,13 @@ fn of_node(fleet: &Fleet, name: &str) -> Result<View, Failure> {
         let names: Vec<_> = fleet.nodes().map(|n| n.name.clone()).take(20).collect();
         return Err(Failure::input(format!("no node is called `{name}`; there are: {}", names.join(", "))));
     };
+    choose(node, &consoles(fleet, node), None, console)
+}
+
+/// Names of a node's consoles.
+fn consoles(fleet: &Fleet, node: u32) -> Vec<String> {
     let machine = fleet.nodes().nth(node as usize).map(|n| &n.machine);
-    let consoles = machine.iter().flat_map(|m| &m.bus.fabric.consoles);
-    choose(node, &consoles.map(|c| c.name.clone()).collect::<Vec<_>>(), None, console)
+    machine.iter().flat_map(|m| &m.bus.fabric.consoles).map(|c| c.name.clone()).collect()
 }
 
 /// The machine that is asked for, or the image's usual one.

@@ -19,6 +19,15 @@ use tokio::{
 pub enum HostEvent {
     /// Bytes typed by a person or a program, for the console that takes input.
     Typed(Vec<u8>),
+    /// Bytes typed at a console of their own.
+    TypedAt {
+        /// Which node.
+        node: u32,
+        /// Which console, by number.
+        console: u16,
+        /// What.
+        bytes: Vec<u8>,
+    },
     /// The run is to end.
     Quit,
     /// Virtual time is to stop, or to go on.
@@ -101,7 +110,8 @@ impl Drop for Io {
     }
 }
 
-async fn post(events: &Sender<HostEvent>, mut event: HostEvent) {
+/// Passes an event on, once there is room.
+pub(crate) async fn post(events: &Sender<HostEvent>, mut event: HostEvent) {
     loop {
         match events.try_send(event) {
             Ok(()) | Err(TrySendError::Disconnected(_)) => return,

@@ -3,6 +3,7 @@
 //! - [`load`]: images and machines by name or path.
 //! - [`lab`]: a fleet in a Rust test: build, run, type, expect, look into memory.
 //! - [`runner`]: runs a fleet for a person or a program: input, output, pace, debuggers.
+//! - [`taps`]: consoles that go to files, pseudo-terminals and ports.
 //! - [`io`]: the thread that speaks to sockets and hears signals; [`gdb`]: debuggers on top of it, [`desk`]
 //!   for a fleet that a scenario or a replay runs.
 //!
@@ -12,6 +13,8 @@
 
 pub mod capture;
 pub mod desk;
+pub mod feed;
+pub mod flash;
 pub mod gateway;
 pub mod gdb;
 pub mod instead;
@@ -28,6 +31,7 @@ pub mod record;
 mod record_tests;
 pub mod runner;
 pub mod signals;
+pub mod taps;
 pub mod usage;
 
 pub use capture::Capture;

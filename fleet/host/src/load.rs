@@ -59,6 +59,14 @@ pub enum InputError {
         /// Why.
         source: std::io::Error,
     },
+    /// A file cannot be a node's flash.
+    #[error("--flash {path}: {why}")]
+    Flash {
+        /// Which.
+        path: String,
+        /// Why.
+        why: String,
+    },
     /// A network address cannot be used for a gateway's forward.
     #[error("cannot listen for a forward on {addr}: {source}")]
     Forward {
@@ -74,6 +82,14 @@ pub enum InputError {
         path: String,
         /// Why.
         source: fleet::record::SessionError,
+    },
+    /// A network address cannot be used for a console.
+    #[error("cannot listen for a console on {addr}: {source}")]
+    Console {
+        /// Which.
+        addr: String,
+        /// Why.
+        source: std::io::Error,
     },
     /// A network address cannot be used.
     #[error("cannot listen for gdb on {addr}: {source}")]

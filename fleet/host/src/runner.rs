@@ -289,14 +289,19 @@ impl Runner {
         match event {
             HostEvent::Typed(bytes) => {
                 let Some((node, console)) = self.plan.typed_to else { return };
-                let fleet = self.fleet();
-                let command = Command::new(fleet.now(), node, Act::Text { console, bytes });
-                fleet.apply(command);
+                self.typed(node, console, bytes);
             }
+            HostEvent::TypedAt { node, console, bytes } => self.typed(node, console, bytes),
             HostEvent::Quit => self.quit = true,
             HostEvent::Pause => self.paused = !self.paused,
             other => self.debuggers.event(&mut self.fleet, other),
         }
+    }
+
+    fn typed(&mut self, node: u32, console: u16, bytes: Vec<u8>) {
+        let fleet = self.fleet();
+        let command = Command::new(fleet.now(), node, Act::Text { console, bytes });
+        fleet.apply(command);
     }
 
     /// The distance between steps. It depends on nothing but the fleet: twice the last one while nobody prints.
