@@ -8,7 +8,7 @@
 //! | medium | link type | what Wireshark makes of it |
 //! |---|---|---|
 //! | Ethernet | [`ETHERNET`] | everything; frames have no FCS |
-//! | air, Nordic proprietary | [`USER0`] with the header below | bytes |
+//! | air, Nordic proprietary | [`USER0`] with the header below | bytes; with `docs/wireshark/flotilla-radio.lua` the packet and who received it |
 //! | air, BLE | [`BLE`], de-whitened by the number of the channel | the link layer |
 //! | air, IEEE 802.15.4 | [`IEEE802154_TAP`] | the MAC and what is above |
 //! | serial line | [`SERIAL`], a packet for each byte | direction and byte |

@@ -36,6 +36,9 @@ of one that goes to file:PATH the file has a copy. --until sees them all.
     flotilla run microbit-micropython --console-to tcp:4444
     flotilla run lan.toml --console-to anna=pty --console-to bert.uart1=file:bert.log
 
+--pcap FILE opens in Wireshark; for what is on the air with the dissector docs/wireshark/flotilla-radio.lua, as in
+`tshark -X lua_script:flotilla-radio.lua -r FILE`, or copied to the folder of personal Lua plugins (Help, About, Folders).
+
 --flash FILE keeps what the guest writes to flash (nRF51: code flash and UICR). A new or empty FILE gets the image; later runs with
 the same image begin with what it holds, and it is written when a run ends, also by a signal. With another image it is an
 error: delete the file to begin anew. A recorded session holds what differs from the image, so that it replays without the file.

@@ -2,7 +2,11 @@
 
 mod program;
 
-use program::{Run, file, flotilla, image, path};
+use program::{
+    Run, file, flotilla, image,
+    live::{Running, at_micropython},
+    path,
+};
 use std::{fs, os::unix::fs::PermissionsExt, process::Command, time::Duration};
 
 /// Semihosting's reasons to end.
@@ -185,15 +189,15 @@ fn mend_a_flash_is_written_after_a_signal_through_links_and_keeps_its_mode() {
     fs::set_permissions(&kept, fs::Permissions::from_mode(0o600)).expect("ours");
     std::os::unix::fs::symlink(&kept, &link).expect("a link");
     for stars in ["", "*"] {
-        let words = ["run", &sleeps, "--machine", "microbit", "--at", "0", "--console", "semihost"];
-        let script = format!(
-            "\"$0\" {} --speed 1 --flash {link} & pid=$!; sleep 1; kill -INT $pid; wait $pid",
-            words.join(" ")
-        );
-        let mut command = Command::new("bash");
-        let command = command.args(["-c", &script, env!("CARGO_BIN_EXE_flotilla")]);
-        let run = program::run(command, Duration::from_secs(60));
-        assert_eq!(String::from_utf8_lossy(&run.stdout), stars, "{run:?}");
+        let words =
+            ["run", &sleeps, "--machine", "microbit", "--at", "0", "--console", "semihost", "--for", "1h"];
+        let more = ["--speed", "1", "--digest-every", "100ms", "--flash", &link];
+        let mut run = Running::start(&[&words[..], &more].concat());
+        assert!(run.line().starts_with("digest at "), "it has run for a while");
+        let int = Command::new("kill").args(["-INT", &run.child.id().to_string()]).status().expect("kill");
+        assert!(int.success());
+        let (said, out, code) = run.end();
+        assert_eq!((&out[..], code), (stars, Some(130)), "{said}");
     }
     assert!(fs::symlink_metadata(&link).expect("it is there").is_symlink());
     let mode = fs::metadata(&kept).expect("it is there").permissions().mode();
@@ -203,17 +207,15 @@ fn mend_a_flash_is_written_after_a_signal_through_links_and_keeps_its_mode() {
 #[test]
 fn mend_files_of_micropython_are_there_after_a_restart() {
     let kept = fresh("mend-micropython.flash");
-    let typed = |text: &str| {
-        let script = "printf \"$2\" | exec \"$0\" run microbit-micropython --for 4s --flash \"$1\"";
-        let mut command = Command::new("bash");
-        let command = command.args(["-c", script, env!("CARGO_BIN_EXE_flotilla"), &kept, text]);
-        let run = program::run(command, Duration::from_secs(100));
-        assert_eq!(run.status.code(), Some(0), "run cargo xtask images: {run:?}");
-        String::from_utf8_lossy(&run.stdout).into_owned()
-    };
-    let said =
-        typed("import os\\nos.listdir()\\nf = open('a.txt', 'w')\\nf.write('from before')\\nf.close()\\n");
+    let typed = |lines: &[&str]| at_micropython(&["--flash", &kept], lines);
+    let said = typed(&[
+        "import os",
+        "os.listdir()",
+        "f = open('a.txt', 'w')",
+        "f.write('from before')",
+        "f.close()",
+    ]);
     assert!(said.contains("[]\r\n") && said.contains("11\r\n"), "{said}");
-    let said = typed("import os\\nos.listdir()\\nopen('a.txt').read()\\n");
+    let said = typed(&["import os", "os.listdir()", "open('a.txt').read()"]);
     assert!(said.contains("['a.txt']\r\n") && said.contains("'from before'\r\n"), "{said}");
 }

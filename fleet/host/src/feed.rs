@@ -129,6 +129,11 @@ impl Readers {
         locked(&self.state).feeds.retain(|f| !Arc::ptr_eq(f, feed));
     }
 
+    /// Bytes that those who are there missed.
+    pub fn dropped(&self) -> u64 {
+        locked(&self.state).feeds.iter().map(|f| f.dropped()).sum()
+    }
+
     /// Nothing follows, for all.
     pub fn end(&self) {
         locked(&self.state).feeds.iter().for_each(|f| f.end());

@@ -200,10 +200,13 @@ impl Drop for Taps {
             let _ = thread.join();
         }
         for (tap, way) in &self.ways {
-            if let Way::Pty(feed, place) = way
-                && feed.dropped() > 0
-            {
-                (self.tell)(&format!("{}: {} bytes for {place} were lost", tap.name, feed.dropped()));
+            let (dropped, place) = match way {
+                Way::File(..) => continue,
+                Way::Pty(feed, place) => (feed.dropped(), place.clone()),
+                Way::Tcp(readers, place) => (readers.dropped(), place.to_string()),
+            };
+            if dropped > 0 {
+                (self.tell)(&format!("{}: {dropped} bytes for {place} were lost", tap.name));
             }
         }
     }

@@ -1,6 +1,8 @@
 //! Runs the built program with a hard limit of time.
 #![allow(dead_code)] // each test program uses a part of it
 
+pub mod live;
+
 use std::{
     io::Read,
     path::PathBuf,
