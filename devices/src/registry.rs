@@ -7,7 +7,7 @@ use emu_core::{
     regs::RegInfo,
     time::Clock,
 };
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{cell::RefCell, collections::BTreeMap, ops::RangeInclusive};
 
 /// Named pins of a model: one, or `count` with the number behind the name (`p0`, `p1`, ...).
 #[derive(Clone, Copy, Debug)]
@@ -109,6 +109,29 @@ impl<'s> Params<'_, 's> {
         self.ask(key, "a number");
         let all: Vec<_> = self.tabs.iter().map(|t| t.uint(key)).collect();
         all.into_iter().flatten().next()
+    }
+    /// An optional number of a range; one outside is reported.
+    pub fn within(&self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
+        let value = self.uint(key)?;
+        if !range.contains(&value) {
+            self.report(key, format!("`{key}` lies between {:#x} and {:#x}", range.start(), range.end()));
+            return None;
+        }
+        Some(value)
+    }
+    /// An optional number of 32 bits.
+    pub fn word(&self, key: &'static str) -> Option<u32> {
+        self.within(key, 0..=u64::from(u32::MAX)).map(|v| v as u32)
+    }
+    /// Two optional numbers of pins of a port of 32.
+    pub fn two_pins(&self, key: &'static str) -> Option<(u8, u8)> {
+        match self.uints(key)?[..] {
+            [a @ 0..32, b @ 0..32] => Some((a as u8, b as u8)),
+            _ => {
+                self.report(key, format!("`{key}` is two pins, each from 0 to 31"));
+                None
+            }
+        }
     }
     /// An optional list of numbers.
     pub fn uints(&self, key: &'static str) -> Option<Vec<u64>> {

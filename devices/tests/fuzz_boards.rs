@@ -80,6 +80,25 @@ fn mistakes_of_a_board_come_together() {
     }
 }
 
+/// These were cut to the bits that a model has for them; a flash controller with such pages saved what it did not load.
+#[test]
+fn mend_numbers_that_a_device_has_no_room_for() {
+    let text = "inherit = \"nrf51822\"\n[device.nvmc]\npage = 0x20000\n[device.gpio]\npull_ups = 0x100000001\n\
+                [device.timer0]\nbits = 0x118\n[device.uart0]\nline = [0x118, 3]\n";
+    let Err(e) = build_text("b", "b.toml", text, &|_| Err(String::new()), &no_core) else {
+        panic!("this is no board")
+    };
+    let text = e.to_string();
+    for want in [
+        "b.toml:3:8: `page` lies between 0x4 and 0x10000",
+        "b.toml:5:12: `pull_ups` lies between 0x0 and 0xffffffff",
+        "b.toml:7:8: `bits` lies between 0x10 and 0x20",
+        "b.toml:9:8: `line` is two pins, each from 0 to 31",
+    ] {
+        assert!(text.contains(want), "{want} is not in\n{text}");
+    }
+}
+
 #[test]
 fn mistakes_in_pads() {
     let text = "inherit = \"nrf51822\"\n[pads]\na = \"gpoi.p1\"\nb = \"gpio.p32\"\nc = \"gpio.detect\"\nd = 3\n\

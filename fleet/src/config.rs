@@ -142,10 +142,11 @@ pub fn read_plan(root: &Tab) -> Plan {
         tab.done();
     }
     let mut names: BTreeSet<_> = plan.nodes.iter().map(|n| n.name.clone()).collect();
-    for (name, tab) in root.named("group") {
+    let groups = root.named("group");
+    for ((name, tab), count) in groups.iter().zip(read_counts(&groups)) {
         let first = plan.nodes.len();
-        check_name(name, &tab);
-        read_group(&mut plan, name, &tab);
+        check_name(name, tab);
+        read_group(&mut plan, name, count, tab);
         if let Some(n) = plan.nodes[first..].iter().find(|n| !names.insert(n.name.clone())) {
             tab.report_here(format!("two nodes are called `{}`", n.name), None);
         }
@@ -225,14 +226,33 @@ fn read_node(
     }
 }
 
-/// `count` nodes `NAME.0`, `NAME.1`, ... on a grid of `columns` with `spacing` metres from `origin`.
-fn read_group(plan: &mut Plan, name: &str, tab: &Tab) {
-    let count = tab.need_uint("count").unwrap_or(0);
-    if tab.has("count") && !(1..=1_000_000).contains(&count) {
-        tab.report("count", "a group has 1 to 1000000 nodes", None);
+/// Nodes of one group.
+const MOST_OF_GROUP: u64 = 1_000_000;
+/// Nodes of all groups together: what a plan of them takes is spent before anybody can say that the host has too little.
+const MOST_NODES: u64 = 2_000_000;
+
+/// How many nodes each group has; one, so that steps find the group, whatever is wrong with that.
+fn read_counts(groups: &[(&str, Tab)]) -> Vec<u64> {
+    let read = |(_, tab): &(&str, Tab)| match tab.need_uint("count") {
+        Some(count @ 1..=MOST_OF_GROUP) => count,
+        other => {
+            let why = other.map(|_| format!("a group has 1 to {MOST_OF_GROUP} nodes"));
+            why.into_iter().for_each(|why| tab.report("count", why, None));
+            1
+        }
+    };
+    let mut counts: Vec<u64> = groups.iter().map(read).collect();
+    let total: u64 = counts.iter().sum();
+    if let (true, Some((_, last))) = (total > MOST_NODES, groups.last()) {
+        let why = format!("all groups have {total} nodes together; a fleet has at most {MOST_NODES}");
+        last.report("count", why, None);
+        counts.fill(1);
     }
-    // One, so that steps find the group whatever else is wrong with it.
-    let count = if (1..=1_000_000).contains(&count) { count } else { 1 };
+    counts
+}
+
+/// `count` nodes `NAME.0`, `NAME.1`, ... on a grid of `columns` with `spacing` metres from `origin`.
+fn read_group(plan: &mut Plan, name: &str, count: u64, tab: &Tab) {
     let columns = tab.uint("columns").unwrap_or(count);
     if columns == 0 {
         tab.report("columns", "a row has at least one node", None);

@@ -2,6 +2,7 @@
 
 mod bench;
 mod fetch;
+mod fuzz;
 mod guests;
 mod setup;
 mod sh;
@@ -53,6 +54,15 @@ enum Task {
         #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
         times: u32,
     },
+    /// Fuzz what comes from outside (image, board, fleet, scenario and session files, saved states, a debugger's packets,
+    /// frames), guided by coverage: one target, or each in turn
+    Fuzz {
+        /// loader, board, fleet, scenario, session, saved, gdb or frames
+        target: Option<String>,
+        /// Each for so long
+        #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        minutes: u32,
+    },
     /// Measure our speed against others' on this machine; exits with 1 if a row fails
     Bench {
         /// Also write the rows to FILE
@@ -78,6 +88,7 @@ fn main() -> ExitCode {
             outcome => outcome.map(drop),
         },
         Task::Soak { minutes, seed, times } => soak::run(minutes, seed, times),
+        Task::Fuzz { target, minutes } => fuzz::run(target.as_deref(), minutes),
         Task::Bench { json, filter } => bench::run(json.as_deref(), filter.as_deref()),
         Task::Tidy => tidy::run(),
     };

@@ -7,7 +7,7 @@ use emu_core::machine::PortKind;
 const LINE: &[PortInfo] = &[outside("line", 0, PortKind::Serial)];
 
 fn scc_config(p: &Params) -> scc::Config {
-    let word = |key| p.uint(key).unwrap_or(0) as u32;
+    let word = |key| p.word(key).unwrap_or(0);
     let oscclk = p.uints("oscclk").unwrap_or_default();
     scc::Config {
         id: word("id"),

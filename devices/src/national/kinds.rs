@@ -12,7 +12,7 @@ pub static KINDS: &[Kind] = &[kind!(Uart, |p| {
     Uart::new(Config {
         hz: p.hz("clock"),
         reg_shift: p.uint("reg_shift").unwrap_or(0).min(2) as u8,
-        divisor: p.uint("divisor").unwrap_or(12) as u16,
+        divisor: p.within("divisor", 1..=0xffff).unwrap_or(12) as u16,
         instant_tx: p.bool("instant_tx").unwrap_or(false),
     })
 }, pins: &[pin("irq", uart16550::INTR)], ports: &[outside("line", 0, PortKind::Serial)])];

@@ -16,9 +16,9 @@ pub static KINDS: &[Kind] = &[
         ..ficr::Params::default()
     })),
     kind!(gpio::Gpio, |p| gpio::Gpio::new(
-        p.uint("driven").unwrap_or(0) as u32,
-        p.uint("driven_high").unwrap_or(0) as u32,
-        p.uint("pull_ups").unwrap_or(0) as u32
+        p.word("driven").unwrap_or(0),
+        p.word("driven_high").unwrap_or(0),
+        p.word("pull_ups").unwrap_or(0)
     ), pins: &[
         pin("detect", gpio::DETECT),
         pins("sensed", gpio::SENSED, 32),
@@ -34,10 +34,10 @@ pub static KINDS: &[Kind] = &[
         pins("level", gpiote::LEVEL, 32),
     ]),
     kind!(nvmc::Nvmc, |p| nvmc::Nvmc::new(
-        p.uint("flash").unwrap_or(0x4_0000) as u32,
-        p.uint("page").unwrap_or(0x400) as u32
+        p.within("flash", 4..=nvmc::MOST_FLASH.into()).unwrap_or(0x4_0000) as u32,
+        p.within("page", 4..=nvmc::MOST_PAGE.into()).unwrap_or(0x400) as u32
     ), pins: &[pin("powerfail", nvmc::POWER_FAIL)]),
-    kind!(part_id::PartId, |p| part_id::PartId::new(p.uint("revision").unwrap_or(4) as u8), pins: &[]),
+    kind!(part_id::PartId, |p| part_id::PartId::new(p.within("revision", 0..=255).unwrap_or(4) as u8), pins: &[]),
     kind!(power_clock::PowerClock, |_| power_clock::PowerClock::new(), pins: &[
         IRQ,
         pin("lfclk", power_clock::LFCLK),
@@ -53,17 +53,11 @@ pub static KINDS: &[Kind] = &[
     kind!(rng::Rng, |_| rng::Rng::new(), pins: &[IRQ]),
     kind!(rtc::Rtc, |_| rtc::Rtc::new(), pins: &[IRQ, pin("lfclk", rtc::LFCLK)]),
     kind!(temp::Temp, |_| temp::Temp::new(), pins: &[IRQ]),
-    kind!(spi_twi::SpiTwi, |p| {
-        let bus = p.uints("bus").filter(|l| l.len() == 2);
-        spi_twi::SpiTwi::new(bus.map(|l| (l[0] as u8, l[1] as u8)))
-    }, pins: &[IRQ], ports: &[
+    kind!(spi_twi::SpiTwi, |p| spi_twi::SpiTwi::new(p.two_pins("bus")), pins: &[IRQ], ports: &[
         port("i2c", spi_twi::I2C),
         port("spi", spi_twi::SPI),
     ]),
-    kind!(timer::Timer, |p| timer::Timer::new(p.uint("bits").unwrap_or(16) as u8), pins: &[IRQ]),
-    kind!(uart::Uart, |p| {
-        let line = p.uints("line").filter(|l| l.len() == 2);
-        uart::Uart::new(line.map(|l| (l[0] as u8, l[1] as u8)))
-    }, pins: &[IRQ, pin("rts", uart::RTS), pin("cts", uart::CTS)],
+    kind!(timer::Timer, |p| timer::Timer::new(p.within("bits", 16..=32).unwrap_or(16) as u8), pins: &[IRQ]),
+    kind!(uart::Uart, |p| uart::Uart::new(p.two_pins("line")), pins: &[IRQ, pin("rts", uart::RTS), pin("cts", uart::CTS)],
         ports: &[outside("line", uart::LINE, PortKind::Serial), further("edge", uart::EDGE, PortKind::Serial)]),
 ];

@@ -65,6 +65,11 @@ enum Work {
     All,
 }
 
+/// Bytes of the largest flash.
+pub const MOST_FLASH: u32 = 1 << 24;
+/// Bytes of the largest page.
+pub const MOST_PAGE: u32 = 1 << 16;
+
 /// The flash controller.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Nvmc {
@@ -234,7 +239,7 @@ impl Device for Nvmc {
     fn validate(&self) -> Result<(), String> {
         let page = |addr: u32| addr < self.flash && addr.is_multiple_of(self.page);
         let work = !matches!(self.work, Work::Page { addr } if !page(addr));
-        let sane = self.page >= 4 && self.page <= 1 << 16 && self.flash <= 1 << 24 && work;
+        let sane = self.page >= 4 && self.page <= MOST_PAGE && self.flash <= MOST_FLASH && work;
         if sane { Ok(()) } else { Err("NVMC with an impossible flash".into()) }
     }
 }

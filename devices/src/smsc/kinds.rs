@@ -8,8 +8,8 @@ use emu_core::machine::PortKind;
 pub static KINDS: &[Kind] = &[kind!(Lan9118, |p| {
     let default = lan9118::Params::default();
     Lan9118::new(lan9118::Params {
-        id_rev: p.uint("id_rev").map_or(default.id_rev, |v| v as u32),
-        mac: p.uint("mac"),
+        id_rev: p.word("id_rev").unwrap_or(default.id_rev),
+        mac: p.within("mac", 0..=0xffff_ffff_ffff),
     })
 }, pins: &[pin("irq", lan9118::IRQ_PIN)],
     ports: &[outside("cable", lan9118::CABLE, PortKind::Ethernet)])];
