@@ -50,6 +50,16 @@ impl Fleet {
         self.pending.values()
     }
 
+    /// Commands that it was given so far.
+    pub(crate) fn arrivals(&self) -> u64 {
+        self.arrivals
+    }
+
+    /// Commands that will happen and were given after so many others.
+    pub(crate) fn pending_since(&self, arrivals: u64) -> impl Iterator<Item = &Command> {
+        self.pending.iter().filter(move |(key, _)| key.1 > arrivals).map(|(_, c)| c)
+    }
+
     /// Those of `commands` that this fleet, which has not run yet, does not bring itself: a fleet file's own commands
     /// are built in.
     pub fn besides_own(&self, commands: &[Command]) -> Vec<Command> {

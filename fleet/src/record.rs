@@ -1,8 +1,8 @@
 //! Recorded sessions: what was run and everything that was done to it, as lines of JSON.
 //!
 //! The first line says what was run, with the hashes of the images. Then come, in the order in which they happened, the
-//! commands that were applied, with time, node and retired instructions, and checkpoints: the digest of the whole state
-//! at a time. The last line is the final digest. A session that ends early is a session all the same.
+//! commands that were applied, with time, node and retired instructions, those that were given for a later time, and
+//! checkpoints: the digest of the whole state, to which what is still to come belongs, at a time. The last line is the final digest. A session that ends early is a session all the same.
 
 use crate::{Act, Command, ConsoleByte, Executor, Fleet, determinism};
 use emu_core::Time;
@@ -77,6 +77,13 @@ struct Written {
     text: Option<String>,
 }
 
+/// A command for a later time: when it was there, and the command.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Given {
+    by: u64,
+    command: Written,
+}
+
 /// A digest at a time; none: the run ended while a node stood at a debugger's stop.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Mark {
@@ -89,6 +96,7 @@ struct Mark {
 enum Line {
     Session(Header),
     Scheduled(Written),
+    Given(Given),
     Command(Written),
     Checkpoint(Mark),
     End(Mark),
@@ -97,6 +105,8 @@ enum Line {
 /// What happened in a session, in order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Happening {
+    /// A command for a later time was there at this one.
+    Given(Time, Command),
     /// A command was applied.
     Command(Command),
     /// The state had this digest.
@@ -131,6 +141,8 @@ pub struct Recorder {
     names: Vec<String>,
     /// Commands of the journal that were written.
     written: usize,
+    /// Commands that had been given to the fleet when those to come were last looked at.
+    given: u64,
     every: u64,
     next: Time,
 }
@@ -140,7 +152,8 @@ impl Recorder {
     pub fn start(mut header: Header, fleet: &Fleet, every: u64) -> (Recorder, String) {
         header.nodes = fleet.nodes().map(|n| n.name.clone()).collect();
         let names = header.nodes.clone();
-        let r = Recorder { names, written: fleet.journal().len(), every, next: fleet.now() + every };
+        let (written, given) = (fleet.journal().len(), fleet.arrivals());
+        let r = Recorder { names, written, given, every, next: fleet.now() + every };
         let mut text = line(&Line::Session(header));
         text.extend(fleet.pending().map(|c| line(&Line::Scheduled(r.write(c)))));
         (r, text)
@@ -160,6 +173,13 @@ impl Recorder {
         let new = &fleet.journal()[self.written..];
         let mut text: String = new.iter().map(|c| line(&Line::Command(self.write(c)))).collect();
         self.written += new.len();
+        // In the middle of an epoch nothing can be given to a fleet that is to become the same.
+        if fleet.between_epochs() {
+            let by = fleet.now().0;
+            let to_come = fleet.pending_since(self.given).map(|c| Given { by, command: self.write(c) });
+            text.extend(to_come.map(|g| line(&Line::Given(g))));
+            self.given = fleet.arrivals();
+        }
         if reached && fleet.now() >= self.next && fleet.between_epochs() {
             self.next = fleet.now() + self.every;
             text += &line(&Line::Checkpoint(mark(fleet, true)));
@@ -224,6 +244,9 @@ impl Session {
         match line {
             Line::Session(_) => return Err("a second session begins".into()),
             Line::Scheduled(w) => self.scheduled.push(command(w, names)?),
+            Line::Given(Given { by, command: w }) => {
+                self.happenings.push(Happening::Given(time(by)?, command(w, names)?));
+            }
             Line::Command(w) => self.happenings.push(Happening::Command(command(w, names)?)),
             Line::Checkpoint(m) => self.mark(&m)?,
             Line::End(m) => {
@@ -258,7 +281,7 @@ impl Happening {
     pub fn at(&self) -> Time {
         match self {
             Happening::Command(c) => c.at,
-            Happening::Checkpoint(at, _) => *at,
+            Happening::Given(at, _) | Happening::Checkpoint(at, _) => *at,
         }
     }
 }
@@ -368,6 +391,11 @@ pub fn replay(
             return Replayed { checked, mismatch: None };
         }
         let mismatch = match h {
+            Happening::Given(_, c) => {
+                fleet.apply(c.clone());
+                own.push(c.clone());
+                None
+            }
             Happening::Command(c) => {
                 let at = own.iter().position(|o| (o.at, o.node, &o.act) == (c.at, c.node, &c.act));
                 spectator.command(c);

@@ -247,3 +247,20 @@ fn mend_who_ran_ahead_of_a_stop_stands_in_no_digest() {
     assert_eq!(fleet.run_until(Time(20 * MS), &Serial), FleetExit::Reached);
     assert!(fleet.between_epochs());
 }
+
+#[test]
+fn mend_what_is_still_to_come_at_a_checkpoint_or_at_the_end_repeats() {
+    let (text, digest) = session(|fleet, r, text| {
+        let now = fleet.now();
+        fleet.apply(Command::new(now, 0, input(1)));
+        fleet.apply(Command::new(now + 7 * MS, 0, input(0))); // within one stretch of the recording
+        fleet.apply(Command::new(now + 11 * MS, 1, Act::Drift { ppm: 20 })); // beyond a checkpoint
+        fleet.apply(Command::new(now + 500 * MS, 0, input(1))); // beyond the end
+        go(fleet, r, text, 25 * MS);
+        debug(fleet, 1);
+        let now = fleet.now();
+        fleet.apply(Command::new(now + 6 * MS, 0, input(0)));
+    });
+    assert_eq!(text.matches("{\"given\":").count(), 4, "{text}");
+    same(&text, digest, 4);
+}

@@ -78,7 +78,7 @@ fn session(args: &CheckArgs) -> Result<Code, Failure> {
     };
     let commands = session.happenings.iter().filter_map(|h| match h {
         Happening::Command(c) => Some(c.clone()),
-        Happening::Checkpoint(..) => None,
+        Happening::Given(..) | Happening::Checkpoint(..) => None,
     });
     let script = build().besides_own(&commands.collect::<Vec<_>>());
     let end = args.for_.map_or(session.last(), Time);
