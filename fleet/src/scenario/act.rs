@@ -1,7 +1,7 @@
 //! What steps do becomes commands.
 
 use super::{Deed, Flips, LinkDeed, Place, Schedule, Step, Trace, check, deeds, run::Runner, text::Needle};
-use crate::{Act, Command, Fleet, fleet::RADIO};
+use crate::{Act, Command, Fleet, config::Plan, fleet::RADIO};
 use emu_core::{Time, rng::hash_words};
 use netsim::{
     Medium, RadioFault,
@@ -32,43 +32,55 @@ impl Runner<'_> {
             }
             return Ok(());
         }
-        // Where inputs stand before they are set.
-        let inputs = if undo.is_some() { self.present_inputs(step, deed)? } else { vec![] };
-        for (node, act) in orders(&self.s.fleet, step, deed)? {
-            self.s.fleet.apply(Command::new(now, node, act));
-        }
-        for (node, act) in inputs {
-            self.s.fleet.apply(Command::new(now + undo.unwrap_or(0), node, act));
-        }
-        if let (Some(after), Some(back)) = (undo, undone(deed, self.noise(deed))) {
-            for (node, act) in orders(&self.s.fleet, step, &back)? {
-                self.s.fleet.apply(Command::new(now + after, node, act));
-            }
+        for command in commands(&self.s.fleet, &self.s.plan, step, deed, undo)? {
+            self.s.fleet.apply(command);
         }
         Ok(())
     }
+}
 
-    /// What sets an input back to where it stands now.
-    fn present_inputs(&self, step: &Step, deed: &Deed) -> Result<Vec<Order>, String> {
-        let Deed::Input(device, name, _) = deed else { return Ok(vec![]) };
-        let back = |&node: &u32| {
-            let bus = &self.s.fleet.node(node).machine.bus;
-            let dev = bus.device_by_name(device).and_then(|d| bus.device(d));
-            let state = dev.and_then(|d| d.input_state(name));
-            let state = state.ok_or_else(|| format!("`{device}.{name}` cannot be set back after a while"))?;
-            let act = Act::Input { device: device.clone(), name: name.clone(), value: state.value };
-            Ok((node, act))
-        };
-        step.nodes.iter().map(back).collect()
-    }
-
-    /// How noisy a line is by its plan.
-    fn noise(&self, deed: &Deed) -> Noise {
-        let Deed::Line(line, _) = deed else { return Noise::default() };
-        match self.s.plan.lines.get(*line as usize).map(|l| &l.config) {
-            Some(netsim::line::LineConfig::Serial(noise)) => *noise,
-            _ => Noise::default(),
+/// What a deed that is no text does now, and what undoes it after a while.
+pub(super) fn commands(
+    fleet: &Fleet,
+    plan: &Plan,
+    step: &Step,
+    deed: &Deed,
+    undo: Option<u64>,
+) -> Result<Vec<Command>, String> {
+    let now = fleet.now();
+    let mut all = orders(fleet, step, deed)?;
+    let here = all.len();
+    if undo.is_some() {
+        // Where inputs stand before they are set.
+        all.extend(present_inputs(fleet, step, deed)?);
+        if let Some(back) = undone(deed, noise(plan, deed)) {
+            all.extend(orders(fleet, step, &back)?);
         }
+    }
+    let at = |i: usize| if i < here { now } else { now + undo.unwrap_or(0) };
+    Ok(all.into_iter().enumerate().map(|(i, (node, act))| Command::new(at(i), node, act)).collect())
+}
+
+/// What sets an input back to where it stands now.
+fn present_inputs(fleet: &Fleet, step: &Step, deed: &Deed) -> Result<Vec<Order>, String> {
+    let Deed::Input(device, name, _) = deed else { return Ok(vec![]) };
+    let back = |&node: &u32| {
+        let bus = &fleet.node(node).machine.bus;
+        let dev = bus.device_by_name(device).and_then(|d| bus.device(d));
+        let state = dev.and_then(|d| d.input_state(name));
+        let state = state.ok_or_else(|| format!("`{device}.{name}` cannot be set back after a while"))?;
+        let act = Act::Input { device: device.clone(), name: name.clone(), value: state.value };
+        Ok((node, act))
+    };
+    step.nodes.iter().map(back).collect()
+}
+
+/// How noisy a line is by its plan.
+fn noise(plan: &Plan, deed: &Deed) -> Noise {
+    let Deed::Line(line, _) = deed else { return Noise::default() };
+    match plan.lines.get(*line as usize).map(|l| &l.config) {
+        Some(netsim::line::LineConfig::Serial(noise)) => *noise,
+        _ => Noise::default(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! on how the host slices it.
 
 mod act;
+mod by_hand;
 mod check;
 mod compare;
 mod conditions;
@@ -19,6 +20,7 @@ mod tests;
 mod text;
 mod trace;
 
+pub use by_hand::by_hand;
 pub use compare::{Compare, Number, Op, Type};
 pub use read::load;
 pub use run::{Observer, Report};

@@ -55,17 +55,7 @@ pub fn load(name: &str, text: &str, seed: Option<u64>, files: &dyn Files) -> Res
     };
     config::exchange(&mut plan, files);
     plan.seed = seed.or(own_seed).unwrap_or(plan.seed);
-    let reader = Reader {
-        plan: &plan,
-        files,
-        roster: Roster::new(&plan),
-        elsewhere: RefCell::default(),
-        captured: RefCell::default(),
-        used: RefCell::default(),
-        jams: RefCell::new(plan.radio.jammers.keys().cloned().collect()),
-        unjams: RefCell::default(),
-        checks: RefCell::default(),
-    };
+    let reader = Reader::new(&plan, files);
     let steps = reader.steps(root.list("step"), 0);
     let schedules: Vec<_> = root.list("fault").into_iter().filter_map(|tab| reader.schedule(tab)).collect();
     root.done();
@@ -168,6 +158,21 @@ fn kinds() -> impl Iterator<Item = &'static str> {
 }
 
 impl<'s> Reader<'s> {
+    /// For the steps of one file, or one step.
+    pub fn new(plan: &'s Plan, files: &'s dyn Files) -> Reader<'s> {
+        Reader {
+            plan,
+            files,
+            roster: Roster::new(plan),
+            elsewhere: RefCell::default(),
+            captured: RefCell::default(),
+            used: RefCell::default(),
+            jams: RefCell::new(plan.radio.jammers.keys().cloned().collect()),
+            unjams: RefCell::default(),
+            checks: RefCell::default(),
+        }
+    }
+
     /// The step's nodes; all of them if it names none.
     pub fn nodes(&self, tab: &Tab) -> Option<Arc<[u32]>> {
         if tab.has("node") { self.roster.read(tab, "node") } else { Some(self.roster.all()) }
@@ -293,7 +298,7 @@ impl<'s> Reader<'s> {
     }
 
     /// A step without its time.
-    fn bare_step(&self, tab: &Tab<'s>, depth: usize) -> Option<Step> {
+    pub fn bare_step(&self, tab: &Tab<'s>, depth: usize) -> Option<Step> {
         let nodes = self.nodes(tab);
         let kind = kind_of(tab)?;
         let (action, own) = if NESTS.contains(&kind) {
