@@ -128,7 +128,7 @@ fn node_view(n: &Node, now: Time) -> NodeView {
 
 impl Fleet {
     /// One node as it is now. One that moves is where the air knows it.
-    pub(crate) fn node_view(&mut self, id: u32) -> NodeView {
+    pub fn node_view(&mut self, id: u32) -> NodeView {
         let now = self.now;
         let view = node_view(self.bring(id), now);
         let position = match &self.networks[RADIO as usize].medium {

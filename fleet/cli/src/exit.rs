@@ -21,8 +21,12 @@ pub enum Code {
     Digest = 6,
     /// This build of the program lacks what is asked for.
     NotBuilt = 7,
+    /// SIGHUP came before the end.
+    HungUp = 129,
     /// SIGINT came before the end.
     Interrupted = 130,
+    /// SIGQUIT came before the end.
+    Quit = 131,
     /// SIGTERM came before the end.
     Terminated = 143,
 }
@@ -30,6 +34,8 @@ pub enum Code {
 impl From<Signal> for Code {
     fn from(signal: Signal) -> Code {
         match signal {
+            Signal::HangUp => Code::HungUp,
+            Signal::Quit => Code::Quit,
             Signal::Interrupt => Code::Interrupted,
             Signal::Terminate => Code::Terminated,
         }

@@ -168,7 +168,11 @@ impl Debuggers {
                 self.with(place, node, GdbServer::hang_up);
                 self.sessions.remove(&node);
             }
-            HostEvent::Typed(_) | HostEvent::TypedAt { .. } | HostEvent::Quit | HostEvent::Pause => {}
+            HostEvent::Typed(_)
+            | HostEvent::TypedAt { .. }
+            | HostEvent::Line(_)
+            | HostEvent::Quit
+            | HostEvent::Pause => {}
         }
         self.tell(place);
     }

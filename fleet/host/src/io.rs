@@ -1,6 +1,6 @@
 //! The thread that speaks to sockets and hears signals, and what it tells the runner.
 
-use crate::signals::{self, Signal};
+use crate::signals::{self, Heard, Signal};
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 use std::{
     io::{self, Read},
@@ -28,6 +28,8 @@ pub enum HostEvent {
         /// What.
         bytes: Vec<u8>,
     },
+    /// A line that a person gave to the watcher: see [`crate::hand`].
+    Line(String),
     /// The run is to end.
     Quit,
     /// Virtual time is to stop, or to go on.
@@ -124,7 +126,8 @@ pub(crate) async fn post(events: &Sender<HostEvent>, mut event: HostEvent) {
 async fn serve(ports: Vec<TcpListener>, events: Sender<HostEvent>, stopped: oneshot::Receiver<()>) {
     // Each open connection holds an `alive`.
     let (alive, mut over) = mpsc::channel::<()>(1);
-    let mut tasks = vec![tokio::spawn(hear(events.clone()))];
+    hear(&events);
+    let mut tasks = vec![];
     for (node, port) in (0..).zip(ports) {
         tasks.push(tokio::spawn(listen(node, port, events.clone(), alive.clone())));
     }
@@ -136,22 +139,31 @@ async fn serve(ports: Vec<TcpListener>, events: Sender<HostEvent>, stopped: ones
     let _ = tokio::time::timeout(LAST_WORDS, over.recv()).await;
 }
 
-async fn hear(events: Sender<HostEvent>) {
-    let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return;
-    };
-    loop {
-        let signal =
-            tokio::select! { _ = int.recv() => Signal::Interrupt, _ = term.recv() => Signal::Terminate };
-        signals::note(signal);
-        // Whoever listens ends the run at its next step; a step may be long.
-        let (quit, grace) = (post(&events, HostEvent::Quit), tokio::time::sleep(GRACE));
-        tokio::join!(quit, async {
-            grace.await;
-            signals::press();
+/// Hears signals for as long as the runtime lives.
+fn hear(events: &Sender<HostEvent>) {
+    for heard in signals::heard() {
+        let Ok(mut arrivals) = signal(SignalKind::from_raw(heard.number())) else { continue };
+        let events = events.clone();
+        tokio::spawn(async move {
+            while arrivals.recv().await.is_some() {
+                match heard {
+                    Heard::End(signal) => end(signal, &events).await,
+                    Heard::Stop => signals::stop(),
+                    Heard::GoOn => signals::go_on(),
+                }
+            }
         });
     }
+}
+
+async fn end(signal: Signal, events: &Sender<HostEvent>) {
+    signals::note(signal);
+    // Whoever listens ends the run at its next step; a step may be long.
+    let (quit, grace) = (post(events, HostEvent::Quit), tokio::time::sleep(GRACE));
+    tokio::join!(quit, async {
+        grace.await;
+        signals::press();
+    });
 }
 
 async fn listen(node: u32, port: TcpListener, events: Sender<HostEvent>, alive: mpsc::Sender<()>) {

@@ -2,7 +2,8 @@
 //!
 //! - [`load`]: images and machines by name or path.
 //! - [`lab`]: a fleet in a Rust test: build, run, type, expect, look into memory.
-//! - [`runner`]: runs a fleet for a person or a program: input, output, pace, debuggers.
+//! - [`runner`]: runs a fleet for a person or a program: input, output, pace, debuggers; [`hand`]: what a person at the
+//!   monitor's line can reach of it.
 //! - [`taps`]: consoles that go to files, pseudo-terminals and ports.
 //! - [`io`]: the thread that speaks to sockets and hears signals; [`gdb`]: debuggers on top of it, [`desk`]
 //!   for a fleet that a scenario or a replay runs.
@@ -17,6 +18,7 @@ pub mod feed;
 pub mod flash;
 pub mod gateway;
 pub mod gdb;
+pub mod hand;
 pub mod instead;
 pub mod io;
 pub mod lab;
@@ -36,6 +38,7 @@ pub mod usage;
 
 pub use capture::Capture;
 pub use desk::Desk;
+pub use hand::Hand;
 pub use io::{HostEvent, Io};
 pub use lab::{Lab, LabError};
 pub use load::{Folder, InputError};

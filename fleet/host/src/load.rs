@@ -15,7 +15,7 @@ use std::{
     sync::Arc,
 };
 
-pub use devices::{board::Board, registry};
+pub use devices::{board::Board, registry, source::nearest};
 
 /// No image is larger: it would not fit a machine.
 const MAX_IMAGE: u64 = 256 << 20;

@@ -42,6 +42,11 @@ impl Pacer {
         (self.start, self.base) = (host_now(), now);
     }
 
+    /// Virtual seconds per host second, at most.
+    pub fn factor(&self) -> f64 {
+        self.speed
+    }
+
     /// Busy guests are held back too.
     pub fn holds_busy(&self) -> bool {
         self.always

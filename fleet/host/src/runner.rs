@@ -7,6 +7,7 @@
 use crate::{
     capture::Capture,
     gdb::{Debuggers, Place},
+    hand::Hand,
     io::HostEvent,
     outlet::{self, Outlet},
     pace::Pacer,
@@ -106,6 +107,8 @@ pub trait Watcher {
     fn note(&mut self, fleet: &Fleet, note: Note);
     /// A step is done.
     fn step(&mut self, _now: Time) {}
+    /// Somebody gave a line that says what is to be done, or shown.
+    fn line(&mut self, _hand: Hand, _line: &str) {}
 }
 
 /// The first instant of the grid that is not before `t`.
@@ -219,11 +222,11 @@ impl Runner {
 
     fn run_to_end(&mut self, watcher: &mut dyn Watcher) -> End {
         while self.plan.wait_for_debugger && !self.debuggers.any() && !self.quit {
-            self.wait(None);
+            self.wait(None, watcher);
         }
         loop {
             while let Ok(event) = self.events.try_recv() {
-                self.event(event);
+                self.event(event, watcher);
             }
             if self.quit || self.debuggers.killed {
                 return End::Quit;
@@ -232,7 +235,7 @@ impl Runner {
                 watcher.note(self.fleet(), Note::Debugger(what));
             }
             if self.debuggers.holds() {
-                self.wait(None);
+                self.wait(None, watcher);
                 continue;
             }
             if self.paused {
@@ -246,7 +249,7 @@ impl Runner {
                 None if planned => return End::TimeUp,
                 _ => {}
             }
-            let Some(target) = self.target(now) else { continue };
+            let Some(target) = self.target(now, watcher) else { continue };
             if let Some(end) = self.step(target, watcher) {
                 return end;
             }
@@ -257,7 +260,7 @@ impl Runner {
     fn pause(&mut self, watcher: &mut dyn Watcher) {
         watcher.note(self.fleet(), Note::Paused(true));
         while self.paused && !self.quit && !self.debuggers.killed {
-            self.wait(None);
+            self.wait(None, watcher);
         }
         let now = self.fleet().now();
         if let Some(pacer) = &mut self.pacer {
@@ -267,13 +270,13 @@ impl Runner {
     }
 
     /// Waits for an event, at most `time`.
-    fn wait(&mut self, time: Option<Duration>) {
+    fn wait(&mut self, time: Option<Duration>, watcher: &mut dyn Watcher) {
         let event = match time {
             Some(time) => self.events.recv_timeout(time),
             None => self.events.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         match event {
-            Ok(event) => self.event(event),
+            Ok(event) => self.event(event, watcher),
             Err(RecvTimeoutError::Timeout) => {}
             // Nobody is left who could type, connect or interrupt.
             Err(RecvTimeoutError::Disconnected) => match time {
@@ -284,7 +287,7 @@ impl Runner {
         }
     }
 
-    fn event(&mut self, event: HostEvent) {
+    fn event(&mut self, event: HostEvent, watcher: &mut dyn Watcher) {
         self.still = 0;
         match event {
             HostEvent::Typed(bytes) => {
@@ -292,6 +295,7 @@ impl Runner {
                 self.typed(node, console, bytes);
             }
             HostEvent::TypedAt { node, console, bytes } => self.typed(node, console, bytes),
+            HostEvent::Line(line) => self.line(&line, watcher),
             HostEvent::Quit => self.quit = true,
             HostEvent::Pause => self.paused = !self.paused,
             other => self.debuggers.event(&mut self.fleet, other),
@@ -304,6 +308,21 @@ impl Runner {
         fleet.apply(command);
     }
 
+    /// Has the watcher do what a person wants.
+    fn line(&mut self, line: &str, watcher: &mut dyn Watcher) {
+        let hand = Hand {
+            fleet: self.fleet.as_mut().expect(HOME),
+            typed_to: &mut self.plan.typed_to,
+            paused: &mut self.paused,
+            quit: &mut self.quit,
+            pacer: &mut self.pacer,
+        };
+        watcher.line(hand, line);
+        if self.paused {
+            self.settle(watcher); // what was done can be seen, though time stands still
+        }
+    }
+
     /// The distance between steps. It depends on nothing but the fleet: twice the last one while nobody prints.
     fn grid(&self) -> u64 {
         let large = self.fleet.as_ref().expect(HOME).nodes().len() >= LARGE;
@@ -314,7 +333,7 @@ impl Runner {
     }
 
     /// How far to run now; `None` after a wait for the host.
-    fn target(&mut self, now: Time) -> Option<Time> {
+    fn target(&mut self, now: Time, watcher: &mut dyn Watcher) -> Option<Time> {
         if let Some(begun) = self.begun {
             // Whatever the pace: nobody can go back, but where nobody runs any more nobody has gone on.
             return Some(self.ending().map_or(begun, |(at, _)| at.min(begun)));
@@ -330,7 +349,7 @@ impl Runner {
         let want = last.min(Time((now.0 / step + 1) * step));
         let Some(pacer) = &mut self.pacer else {
             if self.still > 0 && !alone {
-                self.wait(Some(NAP));
+                self.wait(Some(NAP), watcher);
             }
             return Some(want);
         };
@@ -347,7 +366,7 @@ impl Runner {
             return Some(want.min(allowed));
         }
         let wait = pacer.wait(allowed, due.min(want)).min(NAP);
-        self.wait(Some(wait));
+        self.wait(Some(wait), watcher);
         // What was typed meanwhile happens now, and time has passed for the sleepers too.
         let allowed = self.pacer.as_mut().map_or(now, |p| p.allowed(now, busy));
         Some(want.min(allowed).max(now))
@@ -416,7 +435,10 @@ impl Runner {
             return Some((at, End::Seen));
         }
         let fleet = self.fleet.as_ref().expect(HOME);
-        let over = fleet.nodes().all(|n| n.state != NodeState::Running);
+        // Whose power is cut may get it back, from a command that is still to come or from a person.
+        let back = self.plan.live || fleet.has_pending();
+        let over =
+            fleet.nodes().all(|n| n.state != NodeState::Running && !(back && n.state == NodeState::Off));
         over.then(|| (grid_after(self.last_stop).max(grid_from(fleet.now())), End::Stopped))
     }
 
