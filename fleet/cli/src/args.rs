@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::{
+    monitor::HELP as MONITOR,
     places::{ConsoleTo, console_to, host_and_port},
     select::Choice,
 };
@@ -18,13 +19,14 @@ Exit codes:
   5  a guest's CPU locked up
   6  the digest is not the one that --expect-digest gives; runs that should be the same differ
   7  this build of the program lacks what is asked for
-130  SIGINT came, and 143 SIGTERM came, before the end that --for, --until or a scenario gives";
+130  SIGINT came before the end that --for, --until or a scenario gives; 129 SIGHUP, 131 SIGQUIT, 143 SIGTERM";
 
 const RUN: &str = "\
 Times are virtual: 5s, 250ms, 1.5s, 20us, 2m.
 
-On a terminal the console is live and virtual time goes no faster than the host's; Ctrl-A x quits,
-Ctrl-A p stops virtual time, Ctrl-A h helps. With --pty, --console-to pty or tcp and --live, and with --speed max, only a guest that
+On a terminal the console is live and virtual time goes no faster than the host's. Ctrl-A x quits, Ctrl-A opens the
+monitor's line, see below. A fleet is shown line by line, and nobody is typed at, until `console NODE` chooses; with --for
+or --until it goes as fast as it can. With --pty, --console-to pty or tcp and --live, and with --speed max, only a guest that
 sleeps waits for the host.
 
 --console-to tcp:4444 has the console on a port of this host, for `nc`, `telnet` or `socat -,rawer tcp:localhost:4444`;
@@ -99,7 +101,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Task {
     /// Run an image on a machine, or the fleet of a file
-    #[command(after_long_help = format!("{RUN}\n\n{CODES}"), after_help = CODES)]
+    #[command(after_long_help = format!("{RUN}\n\n{MONITOR}\n{CODES}"), after_help = CODES)]
     Run(RunArgs),
     /// Run a small fleet of micro:bits that talk over the radio, from an image that ships
     #[command(after_help = CODES)]
@@ -108,7 +110,7 @@ pub enum Task {
     #[command(after_help = CODES)]
     Test(TestArgs),
     /// Run and record what is done to it: the same as `run --record FILE`
-    #[command(after_long_help = format!("{RUN}\n\n{CODES}"), after_help = CODES)]
+    #[command(after_long_help = format!("{RUN}\n\n{MONITOR}\n{CODES}"), after_help = CODES)]
     Record(RecordArgs),
     /// Repeat a recorded session and compare it with what was recorded
     #[command(after_long_help = format!("{REPLAY}\n\n{CODES}"), after_help = CODES)]
@@ -498,7 +500,7 @@ fn seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
     }
 }
 
-fn speed(text: &str) -> Result<f64, String> {
+pub fn speed(text: &str) -> Result<f64, String> {
     match text {
         "max" => return Ok(f64::INFINITY),
         "realtime" => return Ok(1.0),

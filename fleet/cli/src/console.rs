@@ -66,6 +66,21 @@ impl Raw {
         Raw { moved, ..self }
     }
 
+    /// Looks for what another one has looked for up to now.
+    pub fn searching(self, until: Option<Search>) -> Raw {
+        Raw { until, ..self }
+    }
+
+    /// What it looks for.
+    pub fn search(&mut self) -> Option<Search> {
+        self.until.take()
+    }
+
+    /// A line was begun here already, by this.
+    pub fn after(self, begun: &[u8]) -> Raw {
+        Raw { last: begun.last().copied().unwrap_or(b'\n'), ..self }
+    }
+
     /// Shows bytes; `Break` once the text was printed (nothing behind it is shown) or nobody reads any more.
     pub fn show(&mut self, bytes: &[ConsoleByte]) -> ControlFlow<()> {
         let mut text = vec![];
@@ -126,6 +141,40 @@ impl<W: Write> Lines<W> {
         &mut self.out
     }
 
+    /// Looks for what another one has looked for up to now.
+    pub fn searching(self, until: Option<Search>) -> Lines<W> {
+        Lines { until, ..self }
+    }
+
+    /// What it looks for.
+    pub fn search(&mut self) -> Option<Search> {
+        self.until.take()
+    }
+
+    /// Takes a byte; the line that it completes, and its time.
+    fn take(&mut self, b: &ConsoleByte) -> Option<(Time, Vec<u8>)> {
+        let (at, line) = self.open.entry((b.node, b.console)).or_default();
+        *at = b.at;
+        if b.byte != b'\n' {
+            line.push(b.byte);
+        }
+        (b.byte == b'\n' || line.len() >= MAX_LINE).then(|| (*at, std::mem::take(line)))
+    }
+
+    /// Remembers what was begun, and shows nothing.
+    pub fn follow(&mut self, bytes: &[ConsoleByte]) {
+        for b in bytes {
+            if !self.moved.contains(&(b.node, b.console)) {
+                self.take(b);
+            }
+        }
+    }
+
+    /// The line that a console has begun.
+    pub fn begun(&self, node: u32, console: u16) -> &[u8] {
+        self.open.get(&(node, console)).map_or(&[], |(_, line)| line)
+    }
+
     /// Shows the lines that these bytes complete.
     pub fn show(&mut self, bytes: &[ConsoleByte]) -> io::Result<()> {
         for b in bytes {
@@ -136,13 +185,7 @@ impl<W: Write> Lines<W> {
             if self.moved.contains(&(b.node, b.console)) {
                 continue;
             }
-            let (at, line) = self.open.entry((b.node, b.console)).or_default();
-            *at = b.at;
-            if b.byte != b'\n' {
-                line.push(b.byte);
-            }
-            if b.byte == b'\n' || line.len() >= MAX_LINE {
-                let (at, line) = (*at, std::mem::take(line));
+            if let Some((at, line)) = self.take(b) {
                 self.line(at, b.node, &line)?;
             }
         }

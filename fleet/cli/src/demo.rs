@@ -37,10 +37,9 @@ pub fn demo(args: &DemoArgs) -> Result<Code, Failure> {
     let plan = Plan { end: Some(Time(args.for_)), digest_every: args.common.digest_every, ..Plan::default() };
     let mut runner = Runner::new(fleet, executor(&args.common, count), events, None, plan);
     runner.capture = capture;
-    let consoles = Consoles::Lines(Lines::new(Stdout, names, None));
+    let consoles = Consoles::Lines(Lines::new(Box::new(Stdout), names, None));
     let for_readers = args.outcome.expect_digest.is_none() && args.outcome.pcap.is_none();
-    let notes = Box::new(Stdout);
-    let mut show = Show { consoles, taps: None, notes, failure: None, for_readers, patience: None };
+    let mut show = Show { notes: Box::new(Stdout), for_readers, ..Show::of(consoles) };
     spent.built();
     let end = runner.run(&mut show);
     if let Consoles::Lines(l) = &mut show.consoles {

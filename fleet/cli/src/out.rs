@@ -3,7 +3,10 @@
 //! Neither can make the program panic or change its verdict. Who has read enough closes the pipe: what is written from then
 //! on goes nowhere. A standard output that cannot be written for another reason (a full disk) is told at the end.
 
-use crate::exit::{Code, Failure};
+use crate::{
+    exit::{Code, Failure},
+    terminal,
+};
 use fleet_host::patient::takes;
 use std::{
     io::{
@@ -75,7 +78,9 @@ pub struct Stderr;
 
 impl Write for Stderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let _ = io::stderr().write_all(bytes); // nobody is left to be told
+        if !terminal::said(bytes) {
+            let _ = io::stderr().write_all(bytes); // nobody is left to be told
+        }
         Ok(bytes.len())
     }
     fn flush(&mut self) -> io::Result<()> {

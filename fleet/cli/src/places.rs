@@ -3,9 +3,8 @@
 use crate::{
     args::RunArgs,
     exit::Failure,
-    out::{Stderr, Stdout, say},
+    out::{Stdout, say},
     subject::{Subject, View},
-    terminal::Returns,
 };
 use fleet::Fleet;
 use fleet_host::{
@@ -131,15 +130,8 @@ pub fn open(args: &RunArgs, taps: Vec<Tap>, events: &EventSender) -> Result<Taps
     Ok(Taps::open(taps, events, tell(), told)?)
 }
 
-/// Says it, on a terminal that may be raw by then.
 fn tell() -> Tell {
-    Arc::new(|text: &str| {
-        if crossterm::terminal::is_raw_mode_enabled().unwrap_or(false) {
-            let _ = Returns::new(Stderr).write_all(format!("\n{text}\n").as_bytes()); // never fails
-        } else {
-            say!("{text}");
-        }
-    })
+    Arc::new(|text: &str| say!("{text}"))
 }
 
 #[cfg(test)]

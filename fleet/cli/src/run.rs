@@ -5,19 +5,21 @@ use crate::{
     console::{Lines, Moved, Raw},
     exit::{Code, Failure},
     flash,
-    out::{Stderr, Stdout, say},
+    monitor::{self, Monitor},
+    out::{Stderr, say},
     outputs, places,
     show::{
-        Consoles, Patience, Show, Spent, capture, code, cut, executor, finish, not_recorded, note, prepare,
+        Consoles, Patience, Show, Spent, all_lines, capture, code, cut, executor, finish, not_recorded, note,
+        prepare,
     },
     subject::{Subject, View, subject},
-    terminal::{HELP, Keys, RawMode, Returns},
+    terminal::{self, Guests, RawMode, Terminal},
 };
 use crossterm::tty::IsTty;
 use emu_core::Time;
 use fleet::{Act, Command, Fleet, record::Header};
 use fleet_host::{
-    End, HostEvent, Io, Outlet, Plan, Recording, Runner, gdb, io as host_io, pace::Pacer, taps::Tap,
+    End, HostEvent, Io, Outlet, Plan, Recording, Runner, gdb, io as host_io, pace::Pacer, signals, taps::Tap,
 };
 use std::io::{self, Read, Write};
 
@@ -27,8 +29,10 @@ pub const TYPING_STARTS: Time = Time::ms(100);
 
 /// How the outside is connected.
 enum Side {
-    /// A person at a terminal.
-    Terminal(RawMode),
+    /// A person at a terminal, who types at a console.
+    Terminal,
+    /// A person at a terminal, who watches consoles of which none takes what is typed.
+    Watched,
     /// Somebody at a pseudo-terminal or a port.
     Elsewhere,
     /// A program at standard input and output, which types as it likes.
@@ -45,7 +49,7 @@ pub fn run(args: &RunArgs) -> Result<Code, Failure> {
     }
     let subject = subject(args)?;
     let taps = places::taps(args, &subject)?;
-    let Subject { mut fleet, view, header, inputs, .. } = subject;
+    let Subject { mut fleet, view, header, inputs, plan: built, naming } = subject;
     let written = [("--record", &args.record), ("--pcap", &args.outcome.pcap)];
     let written = written.map(|(option, path)| (option, path.as_deref()));
     let chips = flash::named(args, &fleet)?;
@@ -73,14 +77,19 @@ pub fn run(args: &RunArgs) -> Result<Code, Failure> {
     let moved = moved(&taps);
     let typed = view.typed().filter(|typed| !moved.contains(typed));
     let taps = places::open(args, taps, &send)?;
-    let side = match connect(args, typed, &mut fleet, send.clone())? {
-        Side::Batch if taps.take_input() => Side::Elsewhere,
+    let side = connect(args, typed, &mut fleet, send.clone())?;
+    let person = matches!(side, Side::Terminal | Side::Watched);
+    let side = match side {
+        Side::Batch | Side::Watched if taps.take_input() => Side::Elsewhere,
         side => side,
     };
     note(engine); // a program reads the terminal's name first
-    let io = Io::start(ports, send)?; // from here on signals end the run in order
-    // Somebody on the host may connect at any time.
-    let live = !matches!(side, Side::Batch) || served;
+    if person {
+        terminal::prepare();
+    }
+    let io = Io::start(ports, send.clone())?; // from here on signals end the run in order
+    // Somebody on the host may connect at any time, and a person may wake who sleeps.
+    let live = !matches!(side, Side::Batch | Side::Watched) || served || endless(args, &side);
     let pacer = pacer(args, &side, view == View::Lines, served);
     let plan = Plan {
         end: args.for_.map(Time),
@@ -90,16 +99,22 @@ pub fn run(args: &RunArgs) -> Result<Code, Failure> {
         watched: args.until.is_some(),
         wait_for_debugger: args.gdb_wait,
     };
-    let mut show = show(args, &side, view, moved, &fleet);
+    let mut show = show(args, person, view, moved.clone(), &fleet);
     show.taps = Some(taps);
     let recording = recording(args, header, &fleet)?;
     let mut runner = Runner::new(fleet, executor(&args.common, nodes), events, pacer, plan);
     runner.recording = recording;
     runner.outlet = outlet;
     runner.capture = capture;
+    let raw = person.then(|| RawMode::enter(typed.is_some())).transpose()?;
+    if person {
+        say!("{}", hello(runner.fleet(), typed));
+        show.monitor = Some(Monitor { plan: built, naming, moved });
+        host_io::read_on_thread(Terminal, send, terminal::keys);
+    }
     spent.built();
     let end = runner.run(&mut show);
-    drop(side); // the terminal is itself again
+    drop(raw); // the terminal is itself again
     drop(show.taps.take());
     match &mut show.consoles {
         Consoles::Raw(raw) if !raw.at_line_start() && io::stdout().is_tty() => say!(""),
@@ -118,6 +133,23 @@ pub fn run(args: &RunArgs) -> Result<Code, Failure> {
         None if end == End::Quit && (args.for_.is_some() || args.until.is_some()) => Ok(cut(digest)),
         None => Ok(code(&view, end, show.found(), args.until.is_some()).unwrap_or(digest)),
     }
+}
+
+/// What a person at the terminal should know.
+fn hello(fleet: &Fleet, typed: Option<(u32, u16)>) -> String {
+    let keyboard = match typed {
+        Some(_) if fleet.nodes().len() == 1 => String::new(),
+        None if fleet.nodes().len() > 1 => {
+            format!("; {} until `console NODE`", monitor::keyboard(fleet, None))
+        }
+        typed => format!("; {}", monitor::keyboard(fleet, typed)),
+    };
+    format!("Ctrl-A: monitor (help lists its commands), Ctrl-A x: quit{keyboard}")
+}
+
+/// A person watches a fleet that has no end of its own.
+fn endless(args: &RunArgs, side: &Side) -> bool {
+    matches!(side, Side::Watched) && args.for_.is_none() && args.until.is_none()
 }
 
 /// Says what the fleet file changes in images.
@@ -144,16 +176,18 @@ fn recording(args: &RunArgs, header: Header, fleet: &Fleet) -> Result<Option<Rec
 
 /// How virtual time keeps to the host's.
 fn pacer(args: &RunArgs, side: &Side, lines: bool, served: bool) -> Option<Pacer> {
-    // Somebody watches a fleet that has no end of its own.
+    // Somebody watches consoles that have no end of their own.
     let watched = lines && args.for_.is_none() && args.until.is_none() && io::stdout().is_tty();
     match (args.speed, side) {
         (Some(speed), _) if speed.is_finite() => Some(Pacer::speed(speed)),
         // A guest that polls for a key is as idle as one that sleeps, and looks busy.
-        (None, Side::Terminal(_)) => Some(Pacer::speed(1.0)),
-        (_, Side::Terminal(_) | Side::Elsewhere | Side::Pipe) => Some(Pacer::idle()),
-        (None, Side::Batch) if served && args.for_.is_none() => Some(Pacer::speed(1.0)),
+        (None, Side::Terminal) => Some(Pacer::speed(1.0)),
+        (None, Side::Watched) if endless(args, side) => Some(Pacer::speed(1.0)),
+        (_, Side::Watched) if endless(args, side) => Some(Pacer::idle()),
+        (_, Side::Terminal | Side::Elsewhere | Side::Pipe) => Some(Pacer::idle()),
+        (None, Side::Batch | Side::Watched) if served && args.for_.is_none() => Some(Pacer::speed(1.0)),
         (None, Side::Batch) if watched => Some(Pacer::idle()),
-        (_, Side::Batch) => None,
+        (_, Side::Batch | Side::Watched) => None,
     }
 }
 
@@ -170,7 +204,12 @@ fn connect(
     fleet: &mut Fleet,
     events: host_io::EventSender,
 ) -> Result<Side, Failure> {
-    let Some((node, console)) = typed else { return Ok(Side::Batch) };
+    let person = io::stdin().is_tty() && (args.live || io::stdout().is_tty());
+    // A shell's background job gets no keys.
+    let person = person && !args.no_input && !signals::in_background();
+    let Some((node, console)) = typed else {
+        return Ok(if person { Side::Watched } else { Side::Batch });
+    };
     if args.no_input {
         return Ok(Side::Batch);
     }
@@ -178,14 +217,8 @@ fn connect(
         host_io::read_on_thread(io::stdin(), events, |b| vec![HostEvent::Typed(b.to_vec())]);
         return Ok(Side::Pipe);
     }
-    if io::stdin().is_tty() && (args.live || io::stdout().is_tty()) {
-        let mode = RawMode::enter()?;
-        let mut keys = Keys::default();
-        let help = || {
-            let _ = Returns::new(Stderr).write_all(HELP.as_bytes());
-        };
-        host_io::read_on_thread(io::stdin(), events, move |b| keys.take(b, help));
-        return Ok(Side::Terminal(mode));
+    if person {
+        return Ok(Side::Terminal);
     }
     let mut bytes = vec![];
     if !io::stdin().is_tty() {
@@ -216,24 +249,24 @@ pub fn as_typed(text: &[u8]) -> Vec<u8> {
     typed
 }
 
-fn show(args: &RunArgs, side: &Side, view: View, moved: Moved, fleet: &Fleet) -> Show {
-    let raw = matches!(side, Side::Terminal(_));
-    let out: Box<dyn Write> = match side {
-        _ if raw && io::stdout().is_tty() => Box::new(Returns::new(Stdout)),
-        _ => Box::new(Stdout),
-    };
-    let notes: Box<dyn Write> = if raw { Box::new(Returns::new(Stderr)) } else { Box::new(Stderr) };
+fn show(args: &RunArgs, person: bool, view: View, moved: Moved, fleet: &Fleet) -> Show {
+    let out: Box<dyn Write> = Box::new(Guests::default());
     let until = args.until.as_deref();
     let consoles = match view {
         View::Lines => {
             let names = fleet.nodes().map(|n| n.name.clone()).collect();
-            Consoles::Lines(Lines::new(Stdout, names, until).without(moved))
+            Consoles::Lines(Lines::new(out, names, until).without(moved.clone()))
         }
-        View::Raw { node, shown, .. } => Consoles::Raw(Raw::new(out, node, shown, until).without(moved)),
+        View::Raw { node, shown, .. } => {
+            Consoles::Raw(Raw::new(out, node, shown, until).without(moved.clone()))
+        }
     };
     let Outcome { expect_digest, pcap } = &args.outcome;
     let for_readers = until.is_none() && expect_digest.is_none() && pcap.is_none() && args.record.is_none();
-    Show { consoles, taps: None, notes, failure: None, for_readers, patience: Patience::new(until, raw) }
+    let patience = Patience::new(until);
+    let several = person && fleet.nodes().len() > 1;
+    let behind = (several && matches!(consoles, Consoles::Raw(_))).then(|| all_lines(fleet, moved.clone()));
+    Show { for_readers, patience, behind, moved, ..Show::of(consoles) }
 }
 
 #[cfg(test)]

@@ -2,16 +2,21 @@
 
 use crate::{
     args::{Common, Outcome},
-    console::{Lines, Raw},
+    console::{Lines, Moved, Raw},
     exit::{Code, Failure},
-    out::{self, Stdout, say},
-    stats, summary,
+    monitor::Monitor,
+    out::{self, Stderr, say},
+    stats,
+    subject::View,
+    summary,
+    terminal::{self, Guests},
 };
 use crossterm::tty::IsTty;
 use emu_core::{Time, cpu::Engine};
 use fleet::{ConsoleByte, Fleet, FleetView, NodeState};
 use fleet_host::{
-    Capture, End, InputError, Note, Pool, Runner, Watcher, patient, signals, taps::Taps, usage::cpu_time,
+    Capture, End, Hand, InputError, Note, Pool, Runner, Watcher, patient, signals, taps::Taps,
+    usage::cpu_time,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
@@ -27,7 +32,7 @@ pub enum Consoles {
     /// Byte by byte.
     Raw(Raw),
     /// Line by line.
-    Lines(Lines<Stdout>),
+    Lines(Lines<Box<dyn Write>>),
 }
 
 /// Shows consoles, and digests on `notes`.
@@ -44,6 +49,12 @@ pub struct Show {
     pub for_readers: bool,
     /// Tells a person now and then that the text has not been printed.
     pub patience: Option<Patience>,
+    /// Which ones they take away.
+    pub moved: Moved,
+    /// For a person at the terminal.
+    pub monitor: Option<Monitor>,
+    /// Follows all consoles while some are shown byte by byte that a person may exchange.
+    pub behind: Option<Lines<Box<dyn Write>>>,
 }
 
 /// Says on a terminal how far a run is that waits for a text.
@@ -56,9 +67,9 @@ pub struct Patience {
 const WORD: Duration = Duration::from_secs(10);
 
 impl Patience {
-    /// Waits for `text`; nobody is told if standard error is no terminal, or the guest's.
-    pub fn new(text: Option<&str>, guests: bool) -> Option<Patience> {
-        let text = text.filter(|_| !guests && io::stderr().is_tty())?.to_string();
+    /// Waits for `text`; nobody is told if standard error is no terminal.
+    pub fn new(text: Option<&str>) -> Option<Patience> {
+        let text = text.filter(|_| io::stderr().is_tty())?.to_string();
         Some(Patience { text, next: now() + WORD })
     }
 
@@ -76,6 +87,48 @@ fn now() -> Instant {
 }
 
 impl Show {
+    /// Shows these consoles, for whoever reads them, and notes on standard error.
+    pub fn of(consoles: Consoles) -> Show {
+        Show {
+            consoles,
+            notes: Box::new(Stderr),
+            failure: None,
+            for_readers: true,
+            patience: None,
+            taps: None,
+            moved: Moved::new(),
+            monitor: None,
+            behind: None,
+        }
+    }
+
+    /// Shows other consoles from now on, as a person at the terminal wants it.
+    fn turn(&mut self, view: &View, keyboard: bool, fleet: &Fleet) {
+        let none = Consoles::Raw(Raw::new(Box::new(io::sink()), 0, vec![], None));
+        let (mut old, all) = (std::mem::replace(&mut self.consoles, none), self.behind.take());
+        let until = match &mut old {
+            Consoles::Raw(raw) => raw.search(),
+            Consoles::Lines(lines) => lines.search(),
+        };
+        let all = match old {
+            Consoles::Lines(lines) => lines,
+            Consoles::Raw(_) => all.unwrap_or_else(|| all_lines(fleet, self.moved.clone())),
+        };
+        match view {
+            View::Lines => {
+                terminal::turn(keyboard, &[]);
+                self.consoles = Consoles::Lines(all.searching(until));
+            }
+            View::Raw { node, shown, typed } => {
+                let begun = typed.or(shown.first().copied()).map_or(&[][..], |c| all.begun(*node, c));
+                terminal::turn(keyboard, begun);
+                let raw = Raw::new(Box::new(Guests::default()), *node, shown.clone(), None).after(begun);
+                self.consoles = Consoles::Raw(raw.searching(until).without(self.moved.clone()));
+                self.behind = Some(all);
+            }
+        }
+    }
+
     /// The text that was waited for was printed.
     pub fn found(&self) -> bool {
         match &self.consoles {
@@ -87,6 +140,9 @@ impl Show {
 
 impl Watcher for Show {
     fn console(&mut self, bytes: &[ConsoleByte]) -> ControlFlow<()> {
+        if let Some(all) = &mut self.behind {
+            all.follow(bytes);
+        }
         let shown = match &mut self.consoles {
             Consoles::Raw(raw) => raw.show(bytes),
             Consoles::Lines(lines) => match lines.show(bytes) {
@@ -99,6 +155,14 @@ impl Watcher for Show {
             return ControlFlow::Break(());
         }
         if self.for_readers && out::is_gone() { ControlFlow::Break(()) } else { shown }
+    }
+    fn line(&mut self, mut hand: Hand, line: &str) {
+        let Some(monitor) = &self.monitor else { return };
+        let answer = monitor.answer(&mut hand, line);
+        if let Some(view) = &answer.view {
+            self.turn(view, hand.typed_to.is_some(), hand.fleet);
+        }
+        terminal::answer(&answer.text);
     }
     fn step(&mut self, now: Time) {
         if let Some(patience) = &mut self.patience {
@@ -121,9 +185,13 @@ impl Watcher for Show {
             }
             Note::Debugger(what) => writeln!(self.notes, "gdb: {what}"),
             Note::Paused(true) => {
-                writeln!(self.notes, "\npaused at {} s; Ctrl-A p goes on", fleet.now())
+                writeln!(
+                    self.notes,
+                    "virtual time stands still at {} s; Ctrl-A p Enter lets it go on",
+                    fleet.now()
+                )
             }
-            Note::Paused(false) => writeln!(self.notes, "on"),
+            Note::Paused(false) => writeln!(self.notes, "virtual time goes on"),
             Note::Exited { at, node, code } if several => {
                 writeln!(self.notes, "{} ended itself with {code} at {at}", name(node))
             }
@@ -135,6 +203,12 @@ impl Watcher for Show {
     }
 }
 
+/// All consoles line by line, but for those that go elsewhere.
+pub fn all_lines(fleet: &Fleet, moved: Moved) -> Lines<Box<dyn Write>> {
+    let names = fleet.nodes().map(|n| n.name.clone()).collect();
+    Lines::new(Box::new(Guests::default()) as Box<dyn Write>, names, None).without(moved)
+}
+
 /// The session cannot be written any more.
 pub fn not_recorded(why: &dyn std::fmt::Display) -> String {
     format!("cannot write the recorded session: {why}")
@@ -143,16 +217,27 @@ pub fn not_recorded(why: &dyn std::fmt::Display) -> String {
 /// How many nodes are built fast enough that nobody asks.
 const SOON: usize = 2000;
 
+/// One node of so many is enough to tell how long the others take.
+const TELLING: usize = 20;
+
 /// Shows on a terminal how a large fleet is built.
 pub fn building() -> impl Fn(usize, usize) + 'static {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("building {bar:30} {pos} of {len} nodes, {eta} left") {
-        bar.set_style(style.progress_chars("##."));
+    fn show(bar: &ProgressBar, template: &str) {
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("##."));
+        }
     }
+    show(&bar, "building {bar:30} {pos} of {len} nodes");
     move |nodes, of| {
         if of > SOON {
             bar.set_length(of as u64);
             bar.set_position(nodes as u64);
+            // The first node takes as long as many others: its firmware is read.
+            if nodes == of / TELLING {
+                bar.reset_eta();
+                show(&bar, "building {bar:30} {pos} of {len} nodes, {eta} left");
+            }
             if nodes + 1 == of {
                 bar.finish_and_clear();
             }

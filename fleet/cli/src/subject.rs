@@ -3,7 +3,7 @@
 use crate::{args::RunArgs, exit::Failure, show};
 use fleet::{
     Fleet,
-    config::Files,
+    config::{Files, Plan},
     image::{Firmware, ImageError},
     record::{self, Header},
 };
@@ -23,20 +23,49 @@ pub struct Subject {
     pub header: Header,
     /// Files that were read, or names of images.
     pub inputs: Vec<PathBuf>,
-    /// The console that a board says is its usual one.
-    usual: Option<String>,
+    /// What the fleet was built from.
+    pub plan: Plan,
+    /// How its consoles are named.
+    pub naming: Naming,
 }
 
 impl Subject {
-    /// The consoles that `--console NAME` would show byte by byte.
+    /// The consoles that `--console NAME` would show byte by byte, if it does.
     pub fn console(&self, name: Option<&str>) -> Result<View, Failure> {
-        let several = matches!(self.header.subject, record::Subject::Fleet { .. });
         match name {
-            None | Some("all") if self.fleet.nodes().len() > 1 => Ok(View::Lines),
-            Some(name) if several && !matches!(name, "none" | "all") => of_node(&self.fleet, name),
-            name => choose(0, &consoles(&self.fleet, 0), self.usual.as_deref(), name),
+            None | Some("all") if self.fleet.nodes().len() == 1 => {
+                choose(0, &names(&self.fleet, 0), self.naming.usual.as_deref(), name)
+            }
+            name => self.naming.view(&self.fleet, name),
         }
     }
+}
+
+/// How consoles are named, by `--console` and later on.
+#[derive(Clone, Debug)]
+pub struct Naming {
+    /// By their nodes.
+    nodes: bool,
+    /// The board's usual one.
+    usual: Option<String>,
+}
+
+impl Naming {
+    /// The consoles that a name stands for; `None`: those that are shown unless something else is wanted.
+    pub fn view(&self, fleet: &Fleet, name: Option<&str>) -> Result<View, Failure> {
+        match name {
+            None | Some("all") if self.nodes => Ok(View::Lines),
+            Some("none") if self.nodes => Ok(View::Raw { node: 0, shown: vec![], typed: None }),
+            Some(name) if self.nodes => of_node(fleet, name),
+            name => choose(0, &names(fleet, 0), self.usual.as_deref(), name),
+        }
+    }
+}
+
+/// Names of a node's consoles.
+fn names(fleet: &Fleet, node: u32) -> Vec<String> {
+    let machine = fleet.nodes().nth(node as usize).map(|n| &n.machine);
+    machine.iter().flat_map(|m| &m.bus.fabric.consoles).map(|c| c.name.clone()).collect()
 }
 
 /// How consoles are shown.
@@ -75,19 +104,20 @@ fn single(args: &RunArgs) -> Result<Subject, Failure> {
     let folder = Folder::of(Path::new(""));
     let noted = Noted::new(&folder);
     let board = load::board_of(machine, &noted)?;
-    let names: Vec<_> = board.machine.bus.fabric.consoles.iter().map(|c| c.name.clone()).collect();
-    let usual = board.info.console.clone();
-    let view = choose(0, &names, usual.as_deref(), args.console.as_deref())?;
+    let naming = Naming { nodes: false, usual: board.info.console.clone() };
     let seed = args.common.seed.unwrap_or(1);
     let firmware = load::firmware_for(&board, &args.image, args.at)?;
     let inputs = [&args.image, machine].map(PathBuf::from).to_vec();
     if args.record.is_some() {
         let _ = noted.image(&args.image); // for its hash: it was read a moment ago
     }
+    let mut plan = Plan::single(machine, &args.image, args.at);
+    plan.nodes[0].name.clone_from(&board.info.name);
     let fleet = one(board, &firmware, seed, args.common.slice)?;
+    let view = naming.view(&fleet, args.console.as_deref())?;
     let (image, machine) = (args.image.clone(), machine.to_string());
     let header = noted.header(record::Subject::Image { image, machine, at: args.at }, seed);
-    Ok(Subject { fleet, view, header, inputs, usual })
+    Ok(Subject { fleet, view, header, inputs, plan, naming })
 }
 
 /// A fleet of one board, whose node has its name.
@@ -112,18 +142,15 @@ fn file(args: &RunArgs) -> Result<Subject, Failure> {
     let noted = Noted::new(&folder);
     let files: &dyn Files = if args.record.is_some() { &noted } else { &folder };
     let loaded = fleet::config::load(&args.image, &text, args.common.seed, files);
-    let (mut fleet, _) = loaded.map_err(|e| Failure::input(e.to_string()))?;
+    let (mut fleet, plan) = loaded.map_err(|e| Failure::input(e.to_string()))?;
     fleet.slice = args.common.slice.unwrap_or(u64::MAX);
-    let view = match args.console.as_deref() {
-        None | Some("all") => View::Lines,
-        Some("none") => View::Raw { node: 0, shown: vec![], typed: None },
-        Some(name) => of_node(&fleet, name)?,
-    };
+    let naming = Naming { nodes: true, usual: None };
+    let view = naming.view(&fleet, args.console.as_deref())?;
     let subject = record::Subject::Fleet { file: args.image.clone(), text };
     let header = noted.header(subject, fleet.seed());
     let mut inputs = folder.named();
     inputs.push(path.into());
-    Ok(Subject { fleet, view, header, inputs, usual: None })
+    Ok(Subject { fleet, view, header, inputs, plan, naming })
 }
 
 /// `NODE` or `NODE.CONSOLE`; a node's name may contain dots itself.
@@ -134,16 +161,12 @@ fn of_node(fleet: &Fleet, name: &str) -> Result<View, Failure> {
         (None, None) => (None, None),
     };
     let Some(node) = node else {
-        let names: Vec<_> = fleet.nodes().map(|n| n.name.clone()).take(20).collect();
-        return Err(Failure::input(format!("no node is called `{name}`; there are: {}", names.join(", "))));
+        let names: Vec<_> = fleet.nodes().map(|n| &n.name[..]).collect();
+        let known = || format!("there are: {}", names[..names.len().min(20)].join(", "));
+        let help = load::nearest(name, names.iter().copied()).unwrap_or_else(known);
+        return Err(Failure::input(format!("no node is called `{name}`; {help}")));
     };
-    choose(node, &consoles(fleet, node), None, console)
-}
-
-/// Names of a node's consoles.
-fn consoles(fleet: &Fleet, node: u32) -> Vec<String> {
-    let machine = fleet.nodes().nth(node as usize).map(|n| &n.machine);
-    machine.iter().flat_map(|m| &m.bus.fabric.consoles).map(|c| c.name.clone()).collect()
+    choose(node, &names(fleet, node), None, console)
 }
 
 /// The machine that is asked for, or the image's usual one.
@@ -159,7 +182,10 @@ pub fn machine_name<'a>(machine: Option<&'a str>, image: &str, at: Option<u64>) 
 
 /// Which consoles of `node` to show, and at which to type.
 fn choose(node: u32, names: &[String], usual: Option<&str>, wanted: Option<&str>) -> Result<View, Failure> {
-    let number = |name: &str| names.iter().position(|n| n == name).map(|i| i as u16);
+    let number = |name: &str| {
+        let by_number = || name.parse().ok().filter(|i| *i < names.len());
+        names.iter().position(|n| n == name).or_else(by_number).map(|i| i as u16)
+    };
     let usual = usual.and_then(number).or((!names.is_empty()).then_some(0));
     let (shown, typed) = match wanted {
         None => {
@@ -199,6 +225,7 @@ mod tests {
         assert_eq!(chosen(Some("uart0")), Some((vec![0], Some(0))));
         assert_eq!(chosen(Some("none")), Some((vec![], None)));
         assert_eq!(chosen(Some("all")), Some((vec![0, 1, 2], Some(1))));
+        assert_eq!((chosen(Some("1")), chosen(Some("3"))), (Some((vec![1], Some(1))), None));
         assert_eq!(chosen(Some("uart9")), None);
     }
 }

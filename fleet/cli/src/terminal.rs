@@ -1,124 +1,149 @@
-//! The user's terminal in raw mode, with QEMU's escape.
+//! The user's terminal while it is ours: raw, with a [`Screen`] on it.
 
-use fleet_host::HostEvent;
-use std::io::{self, Write};
+use crate::{out::Stdout, screen::Screen};
+use crossterm::{terminal as modes, tty::IsTty};
+use fleet_host::{HostEvent, signals};
+use std::{
+    io::{self, Read, Write},
+    sync::{
+        Mutex, MutexGuard, Once,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-/// What Ctrl-A h shows.
-pub const HELP: &str = "\n\
-Ctrl-A x    quit\n\
-Ctrl-A p    stop virtual time; once more: let it go on\n\
-Ctrl-A a    send Ctrl-A to the guest\n\
-Ctrl-A h    this help\n";
+/// The screen, while there is one.
+static SCREEN: Mutex<Option<Screen>> = Mutex::new(None);
 
-/// Ctrl-A.
-const ESCAPE: u8 = 1;
-
-/// Sorts what is typed into the guest's and ours.
-#[derive(Debug, Default)]
-pub struct Keys {
-    escaped: bool,
+fn screen() -> MutexGuard<'static, Option<Screen>> {
+    SCREEN.lock().unwrap_or_else(|e| e.into_inner())
 }
 
-impl Keys {
-    /// Takes typed bytes; `help` is called for Ctrl-A h.
-    pub fn take(&mut self, bytes: &[u8], mut help: impl FnMut()) -> Vec<HostEvent> {
-        let (mut text, mut events) = (vec![], vec![]);
-        for &b in bytes {
-            match (std::mem::take(&mut self.escaped), b) {
-                (false, ESCAPE) => self.escaped = true,
-                (false, b) => text.push(b),
-                (true, b'x' | b'X') => events.push(HostEvent::Quit),
-                (true, b'p' | b'P') => events.push(HostEvent::Pause),
-                (true, b'a' | b'A' | ESCAPE) => text.push(ESCAPE),
-                (true, b'h' | b'H' | b'?') => help(),
-                (true, _) => {}
-            }
-        }
-        if !text.is_empty() {
-            events.insert(0, HostEvent::Typed(text));
-        }
-        events
-    }
+/// Before signals are listened to: those that stop the process are heard, too.
+pub fn prepare() {
+    signals::with_modes(signals::Modes { give_back, take });
 }
 
 /// Raw mode, for as long as this lives.
 pub struct RawMode;
 
 impl RawMode {
-    /// Every key goes to us at once, and nothing is shown by itself.
-    pub fn enter() -> io::Result<RawMode> {
-        crossterm::terminal::enable_raw_mode()?;
+    /// Every key goes to us at once, and nothing is shown by itself. `keyboard`: somebody takes what is typed.
+    pub fn enter(keyboard: bool) -> io::Result<RawMode> {
+        static HOOK: Once = Once::new();
+        HOOK.call_once(|| {
+            let told = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |info| {
+                // Whoever panics may hold the screen.
+                let _ = modes::disable_raw_mode();
+                told(info);
+            }));
+        });
+        modes::enable_raw_mode()?;
+        let out: Box<dyn Write + Send> =
+            if io::stderr().is_tty() { Box::new(io::stderr()) } else { Box::new(Stdout) };
+        *screen() = Some(Screen::new(out, Box::new(Stdout), columns, keyboard));
         Ok(RawMode)
     }
 }
 
 impl Drop for RawMode {
     fn drop(&mut self) {
-        // The terminal may be gone; nobody is left to be told.
-        let _ = crossterm::terminal::disable_raw_mode();
-    }
-}
-
-/// A raw terminal does not go back to the left at the end of a line: gives a carriage return to those without.
-pub struct Returns<W> {
-    out: W,
-    last: u8,
-}
-
-impl<W: Write> Returns<W> {
-    /// On top of `out`.
-    pub fn new(out: W) -> Returns<W> {
-        Returns { out, last: 0 }
-    }
-}
-
-impl<W: Write> Write for Returns<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut text = Vec::with_capacity(bytes.len());
-        for &b in bytes {
-            if b == b'\n' && self.last != b'\r' {
-                text.push(b'\r');
-            }
-            text.push(b);
-            self.last = b;
+        if let Some(mut screen) = screen().take() {
+            screen.close();
         }
-        self.out.write_all(&text)?;
+        // The terminal may be gone; nobody is left to be told.
+        let _ = modes::disable_raw_mode();
+    }
+}
+
+fn columns() -> usize {
+    // A terminal that does not know its size says 0.
+    modes::size().ok().map(|(columns, _)| columns.into()).filter(|c| *c > 0).unwrap_or(80)
+}
+
+/// The modes were given back.
+static STOPPED: AtomicBool = AtomicBool::new(false);
+
+/// The process is about to be stopped.
+fn give_back() {
+    if let Some(screen) = &mut *screen() {
+        screen.close();
+        STOPPED.store(true, Ordering::Relaxed);
+        let _ = modes::disable_raw_mode(); // as it was before us
+    }
+}
+
+/// It goes on, perhaps at a terminal that somebody else has changed.
+fn take() {
+    if let Some(screen) = &mut *screen() {
+        let _ = modes::disable_raw_mode().and_then(|()| modes::enable_raw_mode());
+        if STOPPED.swap(false, Ordering::Relaxed) {
+            screen.back();
+        }
+    }
+}
+
+/// Standard input of a terminal. One that is gone ends the run as the signal does, which may not come.
+pub struct Terminal;
+
+impl Read for Terminal {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = io::stdin().read(buffer);
+        let gone = |e: &io::Error| e.kind() != io::ErrorKind::Interrupted;
+        if matches!(read, Ok(0)) || read.as_ref().is_err_and(gone) {
+            signals::hang_up();
+        }
+        read
+    }
+}
+
+/// What typed bytes mean.
+pub fn keys(bytes: &[u8]) -> Vec<HostEvent> {
+    screen().as_mut().map_or(vec![], |screen| screen.keys(bytes))
+}
+
+/// See [`Screen::turn`].
+pub fn turn(keyboard: bool, begun: &[u8]) {
+    if let Some(screen) = &mut *screen() {
+        screen.turn(keyboard, begun);
+    }
+}
+
+/// See [`Screen::answer`].
+pub fn answer(text: &str) {
+    if let Some(screen) = &mut *screen() {
+        screen.answer(text);
+    }
+}
+
+/// Takes what is said if it would be shown on this terminal. `false`: the terminal is not ours.
+pub fn said(bytes: &[u8]) -> bool {
+    match &mut *screen() {
+        Some(screen) if io::stderr().is_tty() => {
+            screen.say(bytes);
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Where guests print: on this terminal while it is ours. In one piece at each flush.
+#[derive(Debug, Default)]
+pub struct Guests(Vec<u8>);
+
+impl Write for Guests {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(bytes);
         Ok(bytes.len())
     }
     fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn kinds(events: &[HostEvent]) -> Vec<String> {
-        let kind = |e: &HostEvent| match e {
-            HostEvent::Typed(t) => format!("{t:?}"),
-            other => format!("{other:?}"),
-        };
-        events.iter().map(kind).collect()
-    }
-
-    #[test]
-    fn the_escape_is_ours_and_the_rest_the_guests() {
-        let mut keys = Keys::default();
-        let mut helped = 0;
-        assert_eq!(kinds(&keys.take(b"ab\x01", || helped += 1)), ["[97, 98]"]);
-        assert_eq!(kinds(&keys.take(b"x", || helped += 1)), ["Quit"]);
-        assert_eq!(kinds(&keys.take(b"\x01p\x01P", || helped += 1)), ["Pause", "Pause"]);
-        assert_eq!(kinds(&keys.take(b"\x01a\x01\x01\x01h\x01zc\x03", || helped += 1)), ["[1, 1, 99, 3]"]);
-        assert_eq!(helped, 1);
-    }
-
-    #[test]
-    fn lines_start_at_the_left() {
-        let mut out = vec![];
-        let mut w = Returns::new(&mut out);
-        w.write_all(b"a\nb\r").unwrap();
-        w.write_all(b"\nc").unwrap();
-        assert_eq!(out, b"a\r\nb\r\nc");
+        let bytes = std::mem::take(&mut self.0);
+        match &mut *screen() {
+            Some(screen) if io::stdout().is_tty() => {
+                screen.guest(&bytes);
+                Ok(())
+            }
+            _ => Stdout.write_all(&bytes),
+        }
     }
 }

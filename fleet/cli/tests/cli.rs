@@ -1,11 +1,14 @@
 //! The built program from end to end: what it prints, where, and how it ends.
 
+mod terminal;
+
 use std::{
     fs,
-    io::{Read, Write},
+    io::Write,
     path::PathBuf,
     process::{Command, Output, Stdio},
 };
+use terminal::{Reader, at_a_terminal};
 
 fn program(words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flotilla"));
@@ -381,55 +384,15 @@ fn machines_are_listed_and_described() {
 
 // ---- terminals ----
 
-/// Reads a console without ever waiting for long.
-struct Reader(std::sync::mpsc::Receiver<u8>);
-
-/// No text takes longer, even on a busy host.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(50);
-
-impl Reader {
-    fn new(mut from: impl Read + Send + 'static) -> Reader {
-        let (send, bytes) = std::sync::mpsc::sync_channel(1 << 16);
-        #[allow(clippy::disallowed_methods)] // a terminal cannot be read with a limit of time
-        std::thread::spawn(move || {
-            let mut byte = [0];
-            while from.read(&mut byte).is_ok_and(|n| n > 0) && send.send(byte[0]).is_ok() {}
-        });
-        Reader(bytes)
-    }
-
-    /// Reads until `text` was seen.
-    #[track_caller]
-    fn until(&self, text: &str) -> String {
-        let mut all = vec![];
-        while !all.ends_with(text.as_bytes()) {
-            match self.0.recv_timeout(PATIENCE) {
-                Ok(byte) => all.push(byte),
-                Err(e) => panic!("{e}: no {text:?} in {:?}", String::from_utf8_lossy(&all)),
-            }
-        }
-        String::from_utf8_lossy(&all).into_owned()
-    }
-}
-
-/// The program at a terminal: what it shows, where to type, and itself.
-fn at_a_terminal(words: &[&str]) -> (Reader, fs::File, std::process::Child) {
-    let pty = fleet_host::pty::Pty::open().expect("a pseudo-terminal");
-    let theirs = || fs::OpenOptions::new().read(true).write(true).open(pty.name()).expect("the other side");
-    let child = program(words).stdin(theirs()).stdout(theirs()).stderr(theirs()).spawn().expect("starts");
-    let shown = Reader::new(pty.ours.try_clone().expect("a copy"));
-    (shown, pty.ours.try_clone().expect("a copy"), child)
-}
-
 /// Long before this the test is over; a run that hangs ends by it.
 const ENOUGH: &str = "60s";
 
 #[test]
 fn a_terminal_is_raw_and_live_and_quits_by_its_escape() {
-    let (shown, mut keys, mut child) = at_a_terminal(&["run", "demo-beacon", "--for", ENOUGH]);
+    let (shown, mut keys, mut child) = at_a_terminal(&mut program(&["run", "demo-beacon", "--for", ENOUGH]));
     shown.until(": up\r\n");
-    keys.write_all(b"\x01h").expect("typed");
-    shown.until("Ctrl-A x    quit\r\n");
+    keys.write_all(b"\x01?").expect("typed");
+    shown.until("x quits, ");
     keys.write_all(b"\x01x").expect("typed");
     let end = shown.until("digest: ");
     assert!(end.contains("virtual time "), "{end}");
@@ -483,7 +446,8 @@ fn slice_a_program_at_a_live_pipe() {
 
 #[test]
 fn slice_a_person_at_the_repl() {
-    let (shown, mut keys, mut child) = at_a_terminal(&["run", "microbit-micropython", "--for", ENOUGH]);
+    let (shown, mut keys, mut child) =
+        at_a_terminal(&mut program(&["run", "microbit-micropython", "--for", ENOUGH]));
     shown.until(">>> ");
     keys.write_all(b"1000 + 234\r").expect("typed");
     shown.until("1234\r\n>>> ");

@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(nodes("power = \"off\" # all", None), Ok(vec![0, 1]));
         assert_eq!(nodes("freeze = \"1ms\", node = \"bit.0\"", Some("bit.1")), Ok(vec![0]));
         assert_eq!(nodes("send = \"x\\r\"", Some("bit.*")), Ok(vec![0, 1]));
-        assert_eq!(nodes("jam = \"j\", mhz = [2407]", None), Ok(vec![Command::FLEET]));
+        assert_eq!(nodes("jam = { name = \"j\", mhz = [2407] }", None), Ok(vec![Command::FLEET]));
         for (text, wrong) in [
             ("inptu = \"button-a.pressed\"", "unknown key `inptu`; did you mean `input`?"),
             ("input = \"button-c.pressed\", value = 1", "did you mean `button-a.pressed`?"),
