@@ -44,6 +44,7 @@ of one that goes to file:PATH the file has a copy. --until sees them all.
 --flash FILE keeps what the guest writes to flash (nRF51: code flash and UICR). A new or empty FILE gets the image; later runs with
 the same image begin with what it holds, and it is written when a run ends, also by a signal. With another image it is an
 error: delete the file to begin anew. A recorded session holds what differs from the image, so that it replays without the file.
+Fleet files and scenarios have no key for it.
 
 Standard input that is no terminal is read to its end first and typed from 0.1 s on at the guest's pace: at the line's
 rate, once it has enabled its receiver and has room; line ends become the Enter key (--raw-input: as they
