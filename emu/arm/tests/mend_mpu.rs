@@ -114,6 +114,33 @@ fn mend_split_pages_stay_compiled() {
     }
 }
 
+/// A critical section that calls into another page, with the MPU on: what is entered from elsewhere only is compiled, too, and a
+/// mask that lets nothing in that was kept out does not end compiled code.
+#[test]
+fn mend_calls_between_pages_and_masks_stay_compiled() {
+    let mut bench = Bench::new(Engine::Auto);
+    let section = [
+        0xf3ef, 0x8511, // mrs r5, basepri
+        0xf383, 0x8812, // msr basepri_max, r3
+        0xf3bf, 0x8f6f, // isb
+        0x47b0, // blx r6
+        0xf385, 0x8811, // msr basepri, r5
+        0x3c01, 0xd1f4, // subs r4, #1; bne
+        0xe7fe,
+    ];
+    bench.load(CODE, &section);
+    let (callee, turns) = (RAM + 0x100, 2_000);
+    bench.load(callee, &[0x3101, 0x4770]); // adds r1, #1; bx lr
+    let regs = [(1, 0), (3, 32), (4, turns), (6, callee | 1)];
+    bench.run(&[(RAM, rasr(3, 14, 0, false))], true, &regs, 60_000);
+    assert_eq!((bench.core.regs.get(1), bench.core.regs.get(4)), (turns, 0));
+    let stats = bench.cache.stats();
+    if compiles() {
+        assert!(stats.compiled * 100 > bench.core.retired * 95, "{} {stats:?}", bench.core.retired);
+        assert!(stats.entries < u64::from(turns) / 4, "{stats:?}");
+    }
+}
+
 /// Under random regions that come back, with and without privilege, both engines do the same to the byte.
 #[test]
 fn mend_split_pages_are_exact() {

@@ -136,16 +136,15 @@ fn breakpoints_in(bus: &Bus, pc: u32) -> bool {
 /// Executes one block or as much of it as is allowed.
 fn run_block<G: Guest>(g: &mut G, cache: &mut CodeCache, bus: &mut Bus, cycle: u64, run: Run) -> Left {
     let pc = g.pc();
-    if g.checks_fetch()
-        && let Err(f) = g.check_fetch(bus, pc)
-    {
+    // No chain comes here then, and once the page is known to be allowed it counts as checked.
+    let checks = g.checks_fetch();
+    if checks && let Err(f) = g.check_fetch(bus, pc) {
         return fault(g, bus, f, cycle);
     }
     if g.it() != 0 {
         return run_single(g, bus, cycle, run.until);
     }
-    if g.checks_fetch() {
-        // No chain comes here, where not all of the page may be executed.
+    if checks {
         cache.warm(g, bus, pc);
     }
     let Some(block) = cache.block(g, bus, pc) else {

@@ -102,6 +102,7 @@ pub fn call<G: Calls>(g: &mut G, bus: &mut Bus, op: &Op, insn: &Insn) -> Result<
 
 /// MRS, MSR, CPS: what may be taken, and what may be accessed, can be different afterwards.
 fn special((r, sys): (&mut Regs, &mut System), op: &Op) -> Flow {
+    let view = sys.view();
     match op.imm {
         MRS => {
             let v = sys.mrs(r, op.x);
@@ -114,7 +115,7 @@ fn special((r, sys): (&mut Regs, &mut System), op: &Op) -> Flow {
         }
         _ => sys.cps(op.x & 16 != 0, op.x & 2 != 0, op.x & 1 != 0),
     }
-    if sys.wants_poll() { Flow::Stop } else { Flow::Next }
+    if sys.can_take() || sys.view() != view { Flow::Stop } else { Flow::Next }
 }
 
 /// What only concerns the system state.

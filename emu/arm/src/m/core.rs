@@ -185,13 +185,9 @@ impl Core {
         Poll::Run
     }
 
-    fn view_now(&self) -> (bool, bool) {
-        (self.sys.st.privileged(), self.sys.mpu_applies())
-    }
-
     /// After anything that may have changed privilege, priority or the MPU: on with what was cached under what holds now.
     fn refresh_view(&mut self, bus: &mut Bus) {
-        let view = self.view_now();
+        let view = self.sys.view();
         if self.view_stale || view != self.view {
             let (privileged, applies) = view;
             let mpu = &self.sys.mpu;
@@ -267,7 +263,7 @@ impl Core {
     fn keeps(&self, mem: u8) -> bool {
         mem & MEM_UNPRIV == 0
             && (!self.sys.mpu.enabled() && self.view_number == FREE
-                || !self.view_stale && self.view_now() == self.view)
+                || !self.view_stale && self.sys.view() == self.view)
     }
 
     /// And may be told so as a whole.
@@ -332,7 +328,8 @@ impl Core {
         self.regs.set(FREADY, u32::from(self.sys.cfg.has_fpu() && self.sys.fp_ready()));
         // Bit-banding of the MPU's registers does not exist: any write here may be to them.
         self.view_stale |= out.changed && (0xe000_ed90..=0xe000_edb8).contains(&(addr & !3));
-        bus.fabric.attention |= out.changed && self.sys.wants_poll() || self.view_stale || out.reset;
+        let polls = out.changed && (self.sys.can_take() || self.sys.view() != self.view);
+        bus.fabric.attention |= polls || self.view_stale || out.reset;
     }
 
     /// Bit-band aliases: the access that holds the bit, and the bit's number in it.

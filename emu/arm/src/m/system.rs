@@ -190,10 +190,9 @@ impl System {
         self.nvic.next_priority() < self.execution_priority()
     }
 
-    /// After a change of priorities, masks or privilege: an exception is to be taken, or the MPU may see things
-    /// differently. Otherwise execution may go on as it is.
-    pub fn wants_poll(&self) -> bool {
-        self.can_take() || self.mpu.enabled()
+    /// What decides about accesses beside the MPU's registers: privileged, and whether its regions count.
+    pub fn view(&self) -> (bool, bool) {
+        (self.st.privileged(), self.mpu_applies())
     }
 
     // ---- sleep ----
