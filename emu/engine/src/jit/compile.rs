@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     guest::{JumpRule, Shape},
-    ir::{Block, C, Code, MAX_INSNS, N, Op, SLOTS, TRASH, V, Z, flags},
+    ir::{Block, Code, MAX_INSNS, Op, SLOTS, TRASH, flags},
 };
 use emu_core::memory::{Entry, PAGE};
 use std::mem::offset_of;
@@ -116,6 +116,8 @@ pub struct Compiler<'a> {
     pub(super) skips: Vec<(usize, Label, u32)>,
     pub(super) host: Host,
     pub(super) host_version: u32,
+    /// The comparison that set the guest's flags, if its operands are what they were then.
+    pub(super) compared: Option<Op>,
     pub(super) start: Label,
     pub(super) helper: Label,
     /// Flags that somebody may look at behind each operation.
@@ -155,6 +157,7 @@ pub fn compile(
         skips: vec![],
         host: Host::None,
         host_version: 0,
+        compared: None,
         start,
         helper,
         live: liveness(block),
@@ -194,15 +197,13 @@ impl Compiler<'_> {
             if i < self.done {
                 continue;
             }
-            let before = self.host_version;
-            let op = self.block.ops[i];
-            self.operation(i, &op);
-            // Whatever did not say what the host's flags are may have changed them.
-            if self.host_version == before && !keeps_host_flags(op.code) {
-                self.set_host(Host::None);
+            if let Some(end) = self.waits_until(i) {
+                (i + 1..end).for_each(|k| self.one(k));
+                self.done = end;
             }
+            self.one(i);
             // The second of the two runs on its own if the first was skipped.
-            if ends_for_good(op.code) && self.skips.is_empty() {
+            if ends_for_good(self.block.ops[i].code) && self.skips.is_empty() {
                 break;
             }
         }
@@ -218,6 +219,17 @@ impl Compiler<'_> {
             self.a.jmp_out(self.site.stubs.by_pc);
         }
         own
+    }
+
+    fn one(&mut self, i: usize) {
+        let before = self.host_version;
+        let op = self.block.ops[i];
+        self.operation(i, &op);
+        // Whatever did not say what the host's flags are may have changed them.
+        if self.host_version == before && !keeps_host_flags(op.code) {
+            self.set_host(Host::None);
+        }
+        self.note_comparison(i, &op);
     }
 
     /// Asks the CPU's own list of entries whether this block is the one that is there, as others may have linked to it whose
@@ -344,89 +356,6 @@ impl Compiler<'_> {
         w
     }
 
-    // ---- flags ----
-
-    /// Keeps those of the flags that count. `w` is the result, from which N and Z follow.
-    pub(super) fn keep_flags(&mut self, i: usize, w: u8, sets: u8, host: Host) {
-        let live = self.live[i] & sets;
-        if live & flags::NZ != 0 {
-            self.a.op(true, op::STORE, w, self.rm(N));
-            self.a.op(true, op::STORE, w, self.rm(Z));
-        }
-        if live & flags::C != 0 {
-            let cc = if host == Host::Sub { cc::AE } else { cc::B };
-            self.a.op8(op::SET + u32::from(cc), 0, self.rm(C));
-        }
-        if live & flags::V != 0 {
-            self.a.op8(op::SET + u32::from(cc::O), 0, self.rm(V));
-        }
-        self.set_host(if sets & flags::V == 0 && host != Host::None { Host::Logic } else { host });
-    }
-
-    /// The host's condition for one of the guest's, if the host's flags are those of the guest.
-    pub(super) fn host_cc(&self, cond: u8) -> Option<u8> {
-        let by_zero_and_sign = [(0, cc::E), (1, cc::NE), (4, cc::S), (5, cc::NS)];
-        let sub = [
-            (2, cc::AE),
-            (3, cc::B),
-            (6, cc::O),
-            (7, cc::O ^ 1),
-            (8, cc::A),
-            (9, cc::BE),
-            (10, cc::GE),
-            (11, cc::L),
-            (12, cc::G),
-            (13, cc::LE),
-        ];
-        let find = |list: &[(u8, u8)]| list.iter().find(|e| e.0 == cond).map(|e| e.1);
-        match self.host {
-            Host::None => None,
-            Host::Logic => find(&by_zero_and_sign),
-            Host::Sub => find(&by_zero_and_sign).or_else(|| find(&sub)),
-            Host::Add => match cond {
-                2 => Some(cc::B),
-                3 => Some(cc::AE),
-                8 | 9 => None,
-                _ => find(&by_zero_and_sign).or_else(|| find(&sub)),
-            },
-        }
-    }
-
-    /// Sets the host's flags, out of the register file, so that the returned condition is the guest's.
-    pub(super) fn test_condition(&mut self, cond: u8) -> u8 {
-        let (n, z, c, v) = (self.rm(N), self.rm(Z), self.rm(C), self.rm(V));
-        match cond {
-            0 | 1 => self.a.alu_imm(false, op::CMP, z, 0),
-            2 | 3 => self.a.alu_imm(false, op::CMP, c, 0),
-            4 | 5 => self.a.alu_imm(false, op::CMP, n, 0),
-            6 | 7 => self.a.alu_imm(false, op::CMP, v, 0),
-            8 | 9 => {
-                // Higher: C is set and Z's word is not zero.
-                self.a.op(false, op::LOAD, RAX, z);
-                self.a.alu_imm(false, op::CMP, c, 0);
-                self.a.op(false, op::CMOV + u32::from(cc::E), RAX, c);
-                self.a.op(false, op::TEST, RAX, Rm::R(RAX));
-            }
-            _ => {
-                self.a.op(false, op::LOAD, RAX, n);
-                self.a.shift(false, shift::SHR, Rm::R(RAX), 31);
-                self.a.op(false, op::XOR, RAX, v); // 1: less
-                if cond >= 12 {
-                    // One more if Z's word is zero, which borrows.
-                    self.a.alu_imm(false, op::CMP, z, 1);
-                    self.a.alu_imm(false, op::ADC, Rm::R(RAX), 0);
-                }
-                self.a.op(false, op::TEST, RAX, Rm::R(RAX));
-            }
-        }
-        match cond {
-            0 | 3 | 7 | 9 | 10 | 12 => cc::E,
-            4 => cc::S,
-            5 => cc::NS,
-            _ => cc::NE,
-        }
-    }
-
     // ---- ways out ----
 
     /// Calls the helper for an operation.
@@ -521,7 +450,7 @@ impl Compiler<'_> {
         if op.x & 15 >= 14 {
             return self.go(None, taken);
         }
-        let cc = self.host_cc(op.x).unwrap_or_else(|| self.test_condition(op.x));
+        let cc = self.condition(op.x);
         self.go_either(cc, op, taken, other);
     }
 

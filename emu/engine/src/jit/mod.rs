@@ -22,6 +22,7 @@ mod asm;
 mod compile;
 mod counters;
 mod dsp;
+mod flags;
 mod float;
 mod memory;
 mod ops;

@@ -228,9 +228,7 @@ impl Compiler<'_> {
             Skip => {
                 let over = self.a.label();
                 if op.x & 15 < 14 {
-                    let cc = self.host_cc(op.x);
-                    let keeps = cc.is_some();
-                    let cc = cc.unwrap_or_else(|| self.test_condition(op.x));
+                    let cc = self.condition(op.x);
                     if op.imm2 == 0 {
                         self.a.jcc(cc ^ 1, over);
                     } else {
@@ -239,9 +237,6 @@ impl Compiler<'_> {
                         self.refund(op.imm2, 0);
                         self.a.jmp(over);
                         self.a.bind(holds);
-                    }
-                    if !keeps {
-                        self.set_host(Host::None);
                     }
                 }
                 self.skips.push((i + 1 + op.imm as usize, over, self.host_version));
@@ -319,9 +314,10 @@ impl Compiler<'_> {
                     self.a.mov(RCX, RAX);
                     result = RCX;
                 }
-                let cc = self.test_condition(skip.x);
-                self.set_host(Host::None);
-                cc
+                if !keeps {
+                    self.set_host(Host::None);
+                }
+                self.condition(skip.x)
             }
         };
         self.a.op(false, op::CMOV + u32::from(cc), d, Rm::R(result));
@@ -595,7 +591,7 @@ impl Compiler<'_> {
 }
 
 /// Operations whose templates compute one result and leave it in `eax` if it is for [`TRASH`]: no flags, no faults.
-fn only_computes(code: Code) -> bool {
+pub(super) fn only_computes(code: Code) -> bool {
     use Code::*;
     matches!(
         code,
