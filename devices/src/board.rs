@@ -12,7 +12,8 @@ use emu_core::{
     Machine,
     bus::Bus,
     cpu::Cpu,
-    device::{DevId, Pin, Port, Sink},
+    device::{DevId, Pin, Port},
+    ids::Sink,
     memory::{PAGE, RegionKind},
     time::Clock,
 };

@@ -3,7 +3,8 @@
 use crate::{image::Firmware, skew::Skew, view::NodeState};
 use emu_core::{
     Machine, Time,
-    device::{DevId, Outgoing, Port, Printed},
+    device::{DevId, Port},
+    fabric::{Outgoing, Printed},
     fields::{Fields, fields},
     link::Msg,
     machine::Exit,

@@ -286,7 +286,7 @@ mod tests {
     }
 
     fn sent(b: &mut Bench) -> Vec<(u64, u8)> {
-        let byte = |o: emu_core::device::Outgoing| match o.msg {
+        let byte = |o: emu_core::fabric::Outgoing| match o.msg {
             Msg::Byte(byte) => (o.at.0, byte),
             other => panic!("{other:?}"),
         };

@@ -3,7 +3,8 @@
 use super::Builder;
 use crate::{registry, source::nearest};
 use emu_core::{
-    device::{Console, DevId, Port},
+    device::{DevId, Port},
+    fabric::Console,
     machine::{ExternalPort, PortKind},
 };
 

@@ -385,7 +385,8 @@ impl Device for Uart {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use emu_core::device::{Attrs, DevId, Outgoing};
+    use emu_core::device::{Attrs, DevId};
+    use emu_core::fabric::Outgoing;
     use emu_testkit::Bench;
 
     const TIMED: Config = Config { hz: 3_686_400, reg_shift: 2, divisor: 2, instant_tx: false };

@@ -282,7 +282,8 @@ const INPUTS: [(&str, &str); 32] = pins!(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use emu_core::device::{DevId, Sink};
+    use emu_core::device::DevId;
+    use emu_core::ids::Sink;
     use emu_testkit::Bench;
 
     emu_testkit::conformance!(conformance, Gpio::new(1 << 17, 1 << 25, 1 << 20));

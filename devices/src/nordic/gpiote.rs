@@ -176,10 +176,7 @@ impl Device for Gpiote {
 mod tests {
     use super::*;
     use crate::nordic::common::IRQ;
-    use emu_core::{
-        device::{DevId, Sink},
-        regs::RegSet,
-    };
+    use emu_core::{device::DevId, ids::Sink, regs::RegSet};
     use emu_testkit::Bench;
 
     emu_testkit::conformance!(conformance, Gpiote::new());

@@ -174,7 +174,8 @@ mod tests {
     use emu_core::{
         Machine,
         bus::Bus,
-        device::{Attrs, DevId, Sink},
+        device::{Attrs, DevId},
+        ids::Sink,
         regs::RegSet,
         time::Time,
     };

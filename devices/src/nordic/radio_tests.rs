@@ -2,11 +2,7 @@
 
 use super::*;
 use crate::nordic::common::IRQ;
-use emu_core::{
-    device::{DevId, Outgoing},
-    regs::RegSet,
-    rng::Rng,
-};
+use emu_core::{device::DevId, fabric::Outgoing, regs::RegSet, rng::Rng};
 use emu_testkit::{
     Bench,
     bench::{BASE, RAM},

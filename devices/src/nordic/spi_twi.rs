@@ -480,7 +480,7 @@ mod tests {
 
     /// The acts on the bus since the last call.
     fn acts(b: &mut Bench) -> Vec<I2c> {
-        let act = |o: emu_core::device::Outgoing| match o.msg {
+        let act = |o: emu_core::fabric::Outgoing| match o.msg {
             Msg::I2c(a) => Some(a),
             _ => None,
         };

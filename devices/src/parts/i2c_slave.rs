@@ -86,7 +86,7 @@ pub(crate) fn talk(b: &mut emu_testkit::Bench, acts: &[I2c]) -> Vec<(bool, u8)> 
     for act in acts {
         b.recv(BUS, Msg::I2c(*act));
     }
-    let reply = |o: emu_core::device::Outgoing| match o.msg {
+    let reply = |o: emu_core::fabric::Outgoing| match o.msg {
         Msg::I2cReply { ack, data } => Some((ack, data)),
         _ => None,
     };

@@ -1,9 +1,13 @@
 //! The bus of one machine: devices, their address windows, and the order in which effects settle.
 
+pub use crate::windows::Window;
 use crate::{
-    device::{Attrs, Cx, DevId, Effect, Fabric, Peripheral, Pin, Port, ResetKind, Sink},
+    cx::Cx,
+    device::Peripheral,
     diag::Mistake,
     events::Event,
+    fabric::{Effect, Fabric},
+    ids::{Attrs, DevId, Pin, Port, ResetKind, Sink},
     memory::RegionKind,
     time::Time,
     windows::Windows,
@@ -13,17 +17,6 @@ use std::sync::Arc;
 /// Nothing answered: the CPU takes a bus fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BusError;
-
-/// A window of the address space that belongs to a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// First address.
-    pub base: u64,
-    /// Size in bytes.
-    pub size: u64,
-    /// The device.
-    pub dev: DevId,
-}
 
 /// How often a device was spoken to: for people, not part of the state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,11 +4,7 @@
 //! the read did: so it shows what the guest would read now (the first byte of a FIFO, a counter's present value), and
 //! no model needs a second way to be read. What can only be written reads as zero, as for the guest.
 
-use crate::{
-    bus::Bus,
-    cpu::Cpu,
-    device::{Attrs, Cx, Fabric},
-};
+use crate::{bus::Bus, cpu::Cpu, cx::Cx, fabric::Fabric, ids::Attrs};
 
 /// The size of the access to registers at `addr` with `left` bytes to go.
 fn register_size(addr: u64, left: usize) -> u8 {

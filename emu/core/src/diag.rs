@@ -1,6 +1,6 @@
 //! What a guest does wrong: counted, with the first time and place, never a crash.
 
-use crate::{device::DevId, time::Time};
+use crate::{ids::DevId, time::Time};
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, collections::BTreeMap};
 

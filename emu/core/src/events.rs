@@ -1,6 +1,6 @@
 //! The pending events of one machine: at most one per device and tag, ordered by time, device and tag.
 
-use crate::{device::DevId, time::Time};
+use crate::{ids::DevId, time::Time};
 use serde::{Deserialize, Serialize};
 
 /// Which of a device's events this is; the device gives it its meaning.

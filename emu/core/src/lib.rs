@@ -6,18 +6,20 @@
 
 pub mod bus;
 pub mod cpu;
+pub mod cx;
 pub mod debug;
 pub mod device;
 pub mod diag;
 pub mod events;
+pub mod fabric;
 pub mod fields;
+pub mod ids;
 pub mod link;
 pub mod machine;
 pub mod memory;
 pub mod regs;
 pub mod rng;
 pub mod save;
-mod table;
 pub mod time;
 mod windows;
 mod wiring;

@@ -1,6 +1,17 @@
 //! Which device an address belongs to.
 
-use crate::{bus::Window, device::DevId};
+use crate::ids::DevId;
+
+/// A window of the address space that belongs to a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// First address.
+    pub base: u64,
+    /// Size in bytes.
+    pub size: u64,
+    /// The device.
+    pub dev: DevId,
+}
 
 /// The windows of a board, by address, and a way to find most of them by page number. Made once and shared by all copies
 /// of a machine.

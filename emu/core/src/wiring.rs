@@ -3,7 +3,7 @@
 //! The wiring is made once for a board and shared by all copies of the machine; the levels are each machine's own, one
 //! bit for each pin, since a fleet's idle machines take turns in the host's cache.
 
-use crate::device::{DevId, Pin, Port, Sink};
+use crate::ids::{DevId, Pin, Port, Sink};
 use std::{collections::BTreeSet, sync::Arc};
 
 /// The other end of a port inside the machine.

@@ -2,7 +2,9 @@
 
 use emu_core::{
     bus::Bus,
-    device::{Attrs, DevId, Device, Outgoing, Pin, Port, Sink, View},
+    device::{Attrs, DevId, Device, Pin, Port, View},
+    fabric::Outgoing,
+    ids::Sink,
     link::Msg,
     machine::{Exit, Machine},
     memory::RegionKind,

@@ -1,7 +1,12 @@
 //! The translation caches, one for each of the last few configurations of protection.
 
-use super::{ALL_CODE, CODE, Memory, PAGE, Page, VIEWS, WATCHED};
-use crate::table::{Denied, Entry, Halves, NO_BASE, Part, Table, tag};
+use super::{
+    ALL_CODE, CODE, Memory, PAGE, Page, WATCHED,
+    tlb::{Denied, Entry, Halves, NO_BASE, Part, Table, tag},
+};
+
+/// So many configurations of protection have a translation cache at a time.
+pub(super) const VIEWS: usize = 8;
 
 impl Memory {
     /// An access of `len` bytes from an address on, aligned to `size`, is one that the translation cache allows in a page of

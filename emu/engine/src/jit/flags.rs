@@ -1,7 +1,7 @@
 //! Templates of the guest's flags, and of conditions on them.
 
 use super::{
-    asm::{RAX, Rm, cc, op, shift},
+    asm::{RAX, RCX, Rm, cc, op, shift},
     compile::{Compiler, Host},
     ops::only_computes,
 };
@@ -141,6 +141,54 @@ impl Compiler<'_> {
             self.a.op(false, op::CMP, a, b);
         }
         self.set_host(Host::Sub);
+    }
+
+    /// A skip over operations that only compute: they are done in any case, and the result is taken if the condition holds. A
+    /// condition on data is hard to predict for the host.
+    pub(super) fn conditional_move(&mut self, i: usize, skip: &Op) -> bool {
+        let ops = &self.block.ops[i + 1..=i + skip.imm as usize];
+        let Some((last, first)) = ops.split_last() else { return false };
+        let temp = |op: &Op| (TEMP..TRASH).contains(&op.d) && only_computes(op.code);
+        let Some(d) = self.reg(last.d).filter(|_| only_computes(last.code)) else { return false };
+        if skip.x & 15 >= 14 || skip.imm2 != 0 || !first.iter().all(temp) || first.len() > 2 {
+            return false;
+        }
+        for (k, op) in first.iter().enumerate() {
+            self.operation(i + 1 + k, op);
+        }
+        let mut result = match (last.code, self.reg(last.a)) {
+            (Code::Mov, Some(a)) => a,
+            (Code::Mov, None) => {
+                self.fetch(last.a, RAX);
+                RAX
+            }
+            (Code::MovI, _) => {
+                self.a.mov_imm(RAX, last.imm);
+                RAX
+            }
+            _ => {
+                self.operation(i + 1 + first.len(), &Op { d: TRASH, ..*last });
+                RAX
+            }
+        };
+        let keeps = first.is_empty() && matches!(last.code, Code::Mov | Code::MovI);
+        let cc = match self.host_cc(skip.x).filter(|_| keeps) {
+            Some(cc) => cc,
+            None => {
+                if result == RAX {
+                    // Some conditions are worked out there.
+                    self.a.mov(RCX, RAX);
+                    result = RCX;
+                }
+                if !keeps {
+                    self.set_host(Host::None);
+                }
+                self.condition(skip.x)
+            }
+        };
+        self.a.op(false, op::CMOV + u32::from(cc), d, Rm::R(result));
+        self.done = i + 1 + skip.imm as usize;
+        true
     }
 }
 

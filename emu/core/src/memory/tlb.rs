@@ -1,7 +1,7 @@
 //! The translation cache of [`Memory`](crate::memory::Memory): which pages, or which parts of them, may be accessed without
 //! asking, and where they lie.
 
-use crate::memory::PAGE;
+use super::PAGE;
 
 /// A word more than a page's halfwords need: eight bytes may be read from the byte of any halfword on.
 const WORDS: usize = PAGE / 2 / 64 + 1;
