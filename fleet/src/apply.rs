@@ -73,7 +73,7 @@ impl Fleet {
 
     /// Everything applied so far, in order.
     pub fn journal(&self) -> &[Command] {
-        &self.journal
+        self.journal.commands()
     }
 
     /// Commands that are due now.

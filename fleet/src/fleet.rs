@@ -13,6 +13,7 @@ use crate::{
     command::Command,
     executor::Executor,
     island::Island,
+    journal::Journal,
     node::{ConsoleByte, Left, Node, NodeAct, Seat, Stop},
     view::FleetView,
 };
@@ -127,7 +128,7 @@ pub struct Fleet {
     /// Commands to come, by time and order of arrival.
     pub(crate) pending: BTreeMap<(Time, u64), Command>,
     pub(crate) arrivals: u64,
-    pub(crate) journal: Vec<Command>,
+    pub(crate) journal: Journal,
     pub(crate) frames: u64,
     pub(crate) logging: bool,
 }
@@ -163,7 +164,7 @@ impl Fleet {
             console: vec![],
             pending: BTreeMap::new(),
             arrivals: 0,
-            journal: vec![],
+            journal: Journal::default(),
             frames: 0,
             logging: false,
         }
@@ -545,7 +546,7 @@ impl Fleet {
     pub fn view(&mut self) -> Arc<FleetView> {
         let now = self.now;
         let nodes = (0..self.homes.len() as u32).map(|i| self.node_view(i)).collect();
-        Arc::new(FleetView { now, nodes, frames: self.frames, commands: self.journal.len() as u64 })
+        Arc::new(FleetView { now, nodes, frames: self.frames, commands: self.journal().len() as u64 })
     }
 
     /// Instructions retired by all nodes.

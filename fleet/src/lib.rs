@@ -17,6 +17,7 @@ pub mod flash;
 pub mod fleet;
 pub mod image;
 pub mod island;
+mod journal;
 pub mod machines;
 pub mod node;
 #[cfg(test)]

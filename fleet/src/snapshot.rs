@@ -63,10 +63,15 @@ impl Fleet {
         let media: Vec<_> = self.networks.iter().map(|n| &n.medium).collect();
         let lines: Vec<_> = self.islands.iter().flatten().filter_map(|i| i.lines_state()).collect();
         let pending: Vec<_> = self.pending.values().collect();
-        let mut journal: Vec<_> = self.journal.iter().collect();
-        journal.sort_by_key(|c| (c.at, c.node)); // a debugger's come as its nodes stand, not in order of time
         save::digest(&save::to_bytes(&(
-            VERSION, self.now, self.seed, media, lines, &self.acts, pending, journal,
+            VERSION,
+            self.now,
+            self.seed,
+            media,
+            lines,
+            &self.acts,
+            pending,
+            self.journal.digest(),
         )))
     }
 
@@ -81,8 +86,8 @@ impl Fleet {
         all.extend(fields("lines", &lines));
         all.extend(fields("acts under way", &self.acts));
         all.extend(fields("commands to come", &self.pending));
-        let mut journal: Vec<_> = self.journal.iter().collect();
-        journal.sort_by_key(|c| (c.at, c.node));
+        let mut journal: Vec<_> = self.journal().iter().collect();
+        journal.sort_by_key(|c| (c.at, c.node)); // a debugger's come as its nodes stand, not in order of time
         all.extend(fields("journal", &journal));
         all
     }
@@ -126,7 +131,7 @@ impl Fleet {
             acts: self.acts.clone(),
             pending: self.pending.clone(),
             arrivals: self.arrivals,
-            journal: self.journal.clone(),
+            journal: self.journal().to_vec(),
             frames: self.frames,
             media: self.networks.iter().map(|n| n.medium.clone()).collect(),
             lines: self.islands.iter().flatten().map(|i| i.save_lines()).collect(),
@@ -160,7 +165,8 @@ impl Fleet {
             network.medium = medium;
         }
         (self.now, self.seed, self.open_epoch, self.acts) = (s.now, s.seed, s.open_epoch, s.acts);
-        (self.pending, self.arrivals, self.journal) = (s.pending, s.arrivals, s.journal);
+        (self.pending, self.arrivals) = (s.pending, s.arrivals);
+        self.journal = s.journal.into_iter().collect();
         (self.frames, self.stopped, self.fresh) = (s.frames, s.stopped, s.fresh);
         let nodes = self.homes.len() as u32;
         self.stopped.retain(|i| *i < nodes);
