@@ -68,8 +68,8 @@ impl Lan9118 {
 
     pub(super) fn restart_link(&mut self, cx: &mut Cx) {
         match self.phy.restart() {
-            Some(ns) => cx.after(ns, PHY_UP),
-            None => cx.cancel(PHY_UP),
+            Some(ns) if ns > 0 => cx.after(ns, PHY_UP),
+            _ => cx.cancel(PHY_UP),
         }
         self.update(cx);
     }
@@ -154,7 +154,7 @@ impl Lan9118 {
         }
         if self.bank.is(&PmtCtrl::PHY_RST) {
             self.bank.set(&PmtCtrl::PHY_RST, 0);
-            self.phy = Phy::new(self.phy.cable);
+            self.phy.reset();
             self.restart_link(cx);
         }
     }

@@ -42,6 +42,8 @@ pub struct Phy {
     bank: Bank<PhyReg>,
     /// There is a cable with something at its other end.
     pub cable: bool,
+    /// Negotiation takes no time.
+    instant: bool,
     up: bool,
     /// The link was down since the last look at the basic status.
     was_down: bool,
@@ -51,9 +53,10 @@ pub struct Phy {
 
 impl Phy {
     /// A PHY after its reset.
-    pub fn new(cable: bool) -> Phy {
+    pub fn new(cable: bool, instant: bool) -> Phy {
+        let was_down = !(cable && instant);
         let mut phy =
-            Phy { bank: Bank::default(), cable, up: false, was_down: true, fast: true, full: false };
+            Phy { bank: Bank::default(), cable, instant, up: false, was_down, fast: true, full: false };
         phy.energy();
         phy
     }
@@ -103,23 +106,47 @@ impl Phy {
         [FULL_100, HALF_100, FULL_10, HALF_10].into_iter().find(|m| both & m != 0).unwrap_or(0)
     }
 
-    /// The link goes away; returns in how many nanoseconds it is up again, if ever.
+    /// A PHY after its reset, with the same cable.
+    pub fn reset(&mut self) {
+        *self = Phy::new(self.cable, self.instant);
+    }
+
+    /// For how long the link is away when it is sought anew, if it comes back.
+    fn away(&self) -> Option<u64> {
+        if !self.cable || self.off() {
+            return None;
+        }
+        let ns = match self.bank.is(&Control::AUTONEG) {
+            true if self.common() == 0 => return None,
+            true => AUTONEG_NS,
+            false => LINK_NS,
+        };
+        Some(if self.instant { 0 } else { ns })
+    }
+
+    /// The link is sought anew; returns in how many nanoseconds it is up, if ever. At once is without a break that could be seen.
     pub fn restart(&mut self) -> Option<u64> {
-        if self.up {
-            self.flag(INT_DOWN);
+        let away = self.away();
+        if away != Some(0) {
+            if self.up {
+                self.flag(INT_DOWN);
+            }
+            self.was_down = true;
         }
         self.up = false;
-        self.was_down = true;
         self.bank.put(PhyReg::Partner, 1);
         self.bank.put(PhyReg::Expansion, 0);
         self.bank.put(PhyReg::SpecialStatus, PhyReg::SpecialStatus.info().reset);
         self.energy();
-        let powered = self.cable && !self.off();
-        match (powered, self.bank.is(&Control::AUTONEG)) {
-            (false, _) => None,
-            (true, true) => (self.common() != 0).then_some(AUTONEG_NS),
-            (true, false) => Some(LINK_NS),
+        if away == Some(0) {
+            self.connect();
         }
+        away
+    }
+
+    /// No frame comes sooner after a link is sought anew.
+    pub fn soonest(&self) -> u64 {
+        if self.cable || self.instant { 0 } else { LINK_NS }
     }
 
     /// The link is up.
@@ -178,7 +205,7 @@ impl Phy {
         }
         if self.bank.is(&Control::RESET) {
             let special = self.bank.reg(PhyReg::Special);
-            *self = Phy::new(self.cable);
+            self.reset();
             self.bank.put(PhyReg::Special, special);
             return Act::Restart;
         }

@@ -599,6 +599,30 @@ fn mend_resets_are_over_at_the_next_access() {
     assert_eq!(b.get(Reg::PmtCtrl, 0), 1);
 }
 
+/// Images made for QEMU send right after their start; LiteOS-M's first datagrams were lost.
+#[test]
+fn mend_an_instant_link_loses_nothing() {
+    let mut b = Bench::new(Lan9118::new(Params { instant_link: true, mac: Some(MAC), ..Params::default() }));
+    assert_eq!(phy_r(&mut b, PhyReg::Status), 0x782d, "up, and never seen down");
+    phy_w(&mut b, PhyReg::Control, 0x8000);
+    assert_eq!(phy_r(&mut b, PhyReg::Status), 0x782d);
+    phy_w(&mut b, PhyReg::Control, 0x1200);
+    assert_eq!(phy_r(&mut b, PhyReg::Status), 0x782d);
+    assert_eq!(phy_r(&mut b, PhyReg::IntSource) & 0x50, 0x40, "negotiated, no break");
+    mac_w(&mut b, MacReg::Cr, CR);
+    b.set(Reg::TxCfg, 0, 2);
+    send(&mut b, &frame(OWN, 60), 1);
+    assert_eq!(b.sent().len(), 1);
+    phy_w(&mut b, PhyReg::Control, 0x0100);
+    assert_eq!(phy_r(&mut b, PhyReg::SpecialStatus), 0x40 | 5 << 2);
+    b.input("link", 0);
+    assert_eq!(phy_r(&mut b, PhyReg::Status) & 0x24, 0);
+    assert_eq!(phy_r(&mut b, PhyReg::IntSource) & 0x10, 0x10, "a cable that is pulled is told");
+    b.input("link", 1);
+    assert_eq!(phy_r(&mut b, PhyReg::Status) & 4, 0, "the break is seen once");
+    assert_eq!(phy_r(&mut b, PhyReg::Status) & 4, 4);
+}
+
 /// OpenHarmony's and Arm's driver declares a data offset of 4 for lengths that are a multiple of 4, but writes no word for it.
 /// That frame is mangled and the next one, whose command A became its last word, lost; QEMU loses all after it for good.
 #[test]
