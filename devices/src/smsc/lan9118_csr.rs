@@ -1,9 +1,6 @@
 //! Registers of the LAN9118 that start something: access to MAC and PHY, timer, EEPROM, resets, interrupt pin.
 
-use super::{
-    lan9118::*,
-    lan9118_phy::{Act, Phy},
-};
+use super::{lan9118::*, lan9118_phy::Act};
 use emu_core::{device::Cx, regs::RegSet, time::Time};
 
 impl Lan9118 {
