@@ -5,11 +5,16 @@
 //! and forwards the next one when the first is completed (chapter 2). A claim takes the pending and enabled source of
 //! the highest priority above 0, the lowest number among equals, whatever the threshold (chapter 9).
 //!
+//! A level that still stands when its request is completed is forwarded again [`AGAIN_NS`] later. The specification leaves
+//! that time open; QEMU's controller does not look at the level again until the device sets it anew. Drivers for QEMU's
+//! machine count on it: OpenHarmony's UART handler only wakes the task that reads the byte, which would never run.
+//!
 //! ## Pins
 //! Out: [`MEIP`]. In: one for each source, by number; source 0 does not exist.
 
 use emu_core::{
     device::{Cx, Device, Pin, ResetKind},
+    events::Tag,
     regs,
     regs::Bank,
 };
@@ -36,6 +41,9 @@ pub const MEIP: Pin = 0;
 /// Sources, number 0 included.
 pub const SOURCES: u16 = 96;
 const WORDS: usize = 3;
+/// From a completion to the next request of a level that still stands: enough to leave a handler, change the task and
+/// make some way in it.
+pub const AGAIN_NS: u64 = 10_000;
 
 /// A PLIC.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -106,7 +114,7 @@ impl Plic {
         }
         put(&mut self.claimed, n, false);
         if bit(&self.level, n) {
-            self.request(n, cx);
+            cx.after(AGAIN_NS, n as Tag);
         }
     }
 }
@@ -153,9 +161,14 @@ impl Device for Plic {
             return;
         }
         put(&mut self.level, n, level);
+        cx.cancel(n as Tag);
         if level {
             self.request(n, cx);
         }
+    }
+
+    fn event(&mut self, tag: Tag, cx: &mut Cx) {
+        self.request(usize::from(tag), cx);
     }
 
     fn pulse_in(&mut self, pin: Pin, cx: &mut Cx) {
@@ -189,6 +202,7 @@ mod tests {
         assert_eq!(b.get(Reg::Claim, 0), 10);
         assert_eq!((b.pin(MEIP), b.get(Reg::Pending, 0), b.get(Reg::Claim, 0)), (false, 0, 0));
         b.set(Reg::Claim, 0, 10); // the level is still up
+        b.advance(AGAIN_NS);
         assert!(b.pin(MEIP));
         assert_eq!(b.get(Reg::Claim, 0), 10);
         b.set_pin(10, false);
@@ -205,7 +219,30 @@ mod tests {
         b.set_pin(40, true); // the gateway is shut
         assert!(!b.pin(MEIP));
         b.set(Reg::Claim, 0, 40);
+        b.advance(AGAIN_NS);
         assert!(b.pin(MEIP));
+    }
+
+    /// OpenHarmony's LiteOS-M: the handler wakes the task that serves the device, and the task has to come to run.
+    #[test]
+    fn mend_a_level_that_stands_leaves_time_for_a_task() {
+        let mut b = bench(&[(10, 1)]);
+        b.set_pin(10, true);
+        for _ in 0..3 {
+            assert_eq!(b.get(Reg::Claim, 0), 10);
+            b.set(Reg::Claim, 0, 10);
+            b.advance(AGAIN_NS - 1);
+            assert_eq!((b.pin(MEIP), b.get(Reg::Claim, 0)), (false, 0));
+            b.advance(1);
+            assert!(b.pin(MEIP), "nothing is lost");
+        }
+        assert_eq!(b.get(Reg::Claim, 0), 10);
+        b.set(Reg::Claim, 0, 10);
+        b.set_pin(10, false); // the task served it
+        b.advance(2 * AGAIN_NS);
+        assert!(!b.pin(MEIP));
+        b.set_pin(10, true);
+        assert!(b.pin(MEIP), "what comes anew is told at once");
     }
 
     #[test]
