@@ -17,6 +17,15 @@ pub fn cargo() -> Command {
     command
 }
 
+/// The same command, with the signals that end a program as they are by default: a shell's background job, `nohup`, and so
+/// many a CI runner start us with some of them ignored, and a program goes on ignoring those.
+pub fn heeding_signals(command: Command) -> Command {
+    let mut heeding = Command::new("env");
+    heeding.arg("--default-signal=HUP,INT,QUIT,TERM").arg(command.get_program()).args(command.get_args());
+    heeding.current_dir(root());
+    heeding
+}
+
 fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")

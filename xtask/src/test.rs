@@ -46,7 +46,8 @@ pub fn run(prefix: Option<&str>) -> Result<bool> {
     let mut tally = Tally::default();
     for words in PARTS {
         let before = tally.failed;
-        let done = tested(sh::cargo().args(*words).args(prefix), &mut tally)?;
+        let mut command = sh::heeding_signals(sh::cargo());
+        let done = tested(command.args(*words).args(prefix), &mut tally)?;
         // Cargo also fails when something does not compile or a test program dies before it could count.
         if !done && tally.failed == before {
             complaints.push(format!("`cargo {}` did not run to its end", words.join(" ")).into());
