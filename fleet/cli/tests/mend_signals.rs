@@ -62,7 +62,8 @@ fn mend_results_survive_a_signal() {
     }
 }
 
-/// Steps of this fleet take minutes: a signal does not wait for the end of one.
+/// A step of this fleet may take minutes, by the interpreter: a signal does not wait for the end of one. If it came near the
+/// end of one, the fleet stands between two and has a digest.
 #[test]
 fn mend_a_step_that_takes_long_is_left() {
     let board = "inherit = \"mps2\"\n[cpu.cpu0]\ncore = \"cortex-m3\"\nclock = \"fast\"\nirqs = 32\n\
@@ -77,5 +78,5 @@ fn mend_a_step_that_takes_long_is_left() {
     let stepping = "until [ \"$(cut -d' ' -f14 /proc/$pid/stat)\" -gt 300 ]; do sleep 0.1; done";
     let run = signalled("TERM", stepping, &["run", &fleet, "--for", "1000h", "--engine", "interpreter"]);
     run.ends_with(143);
-    assert!(run.stderr.contains("virtual time") && run.stderr.contains("digest: none"), "{run:?}");
+    assert!(run.stderr.contains("virtual time") && run.stderr.contains("digest: "), "{run:?}");
 }
