@@ -1,5 +1,7 @@
 //! Frames of the air as Wireshark shows them with the dissector that ships.
 
+mod common;
+
 use emu_core::{
     Time,
     link::{AirFrame, Phy},
@@ -8,39 +10,21 @@ use netsim::{
     Fate, FrameLog,
     pcapng::{USER0, Writer},
 };
-use std::{
-    io::Write,
-    process::{Command, Stdio},
-};
-
 const SCRIPT: &str =
     concat!("lua_script:", env!("CARGO_MANIFEST_DIR"), "/../docs/wireshark/flotilla-radio.lua");
 
-/// What tshark prints; it has nothing to complain about.
-fn tshark(capture: &[u8], arguments: &[&str]) -> String {
-    let mut child = Command::new("tshark")
-        .args(["-n", "-X", SCRIPT, "-r", "-"])
-        .args(arguments)
-        .env("LC_ALL", "C.UTF-8")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|e| panic!("tshark does not start ({e}): apt-get install tshark"));
-    child.stdin.take().expect("it is piped").write_all(capture).expect("it reads");
-    let output = child.wait_with_output().expect("tshark ends");
-    let complaints = String::from_utf8_lossy(&output.stderr);
-    let complaints: Vec<_> =
-        complaints.lines().filter(|l| !l.is_empty() && !l.starts_with("Running as user")).collect();
-    assert!(complaints.is_empty(), "{complaints:?}");
-    String::from_utf8(output.stdout).expect("it prints UTF-8")
+/// What tshark prints with the dissector; it has nothing to complain about.
+fn dissected(capture: &[u8], arguments: &[&str]) -> String {
+    let (out, complaints) = common::tshark(capture, &[&["-X", SCRIPT], arguments].concat());
+    assert_eq!(complaints, "");
+    out
 }
 
 fn fields(capture: &[u8], more: &[&str], names: &[&str]) -> Vec<String> {
     let mut arguments = more.to_vec();
     arguments.extend(["-T", "fields", "-E", "separator=|", "-E", "aggregator=;"]);
     names.iter().for_each(|name| arguments.extend(["-e", name]));
-    tshark(capture, &arguments).lines().map(String::from).collect()
+    dissected(capture, &arguments).lines().map(String::from).collect()
 }
 
 /// A capture of frames that two nodes might have heard.
@@ -126,7 +110,7 @@ fn mend_other_forms_and_what_is_none() {
         format!("2|0|-8|anna|||||{heard}"),
     ];
     assert_eq!(fields(&capture, &[], &names), wanted);
-    let verbose = tshark(&capture, &["-V"]);
+    let verbose = dissected(&capture, &["-V"]);
     assert!(verbose.contains("No known form of packet has this length and CRC"), "{verbose}");
     assert!(!verbose.contains("Lua Error") && !verbose.contains("Malformed"), "{verbose}");
 }
@@ -181,6 +165,6 @@ fn mend_ble_goes_to_wiresharks_own() {
         "flotilla.sender",
     ];
     assert_eq!(fields(&capture, &[], &names), ["0x8e89bed6|0x02|c6:05:04:03:02:01|anna"]);
-    let verbose = tshark(&capture, &["-V"]);
+    let verbose = dissected(&capture, &["-V"]);
     assert!(!verbose.contains("Incorrect"), "{verbose}");
 }
